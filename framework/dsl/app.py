@@ -1,0 +1,191 @@
+"""`App`: where a program is declared. Declaring only collects nodes; nothing connects to Kafka before `run`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
+
+from framework.dsl.handlers import declare_handler
+from framework.dsl.origin import user_line
+from framework.dsl.scope import Scope
+from framework.dsl.topics import Topic
+from framework.dsl.topologies import declare_topology
+from framework.errors import DeclarationError
+from framework.naming import is_legal
+from framework.plan.compile import compile_plan
+from framework.plan.nodes import Node, SourceNode
+from framework.plan.plan import Plan
+from framework.plan.topics import TopicSpec, serde_for
+from framework.plan.types import TypeRef
+from serde import SerdeError
+
+K = TypeVar("K")
+V = TypeVar("V")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class App:
+    """A program of typed topologies over topics.
+
+    Args:
+        id: the consumer group, and the prefix of internal topics, stores' folders and transactional ids.
+        require_names: refuse steps that keep state or make a topic and have no `name=`.
+        settings: settings of this app, by name; arguments of the command and the environment go before them.
+    """
+
+    def __init__(self, id: str, *, require_names: bool = False, settings: Mapping[str, Any] | None = None) -> None:  # noqa: A002
+        if not is_legal(id):
+            raise DeclarationError(
+                f"{user_line()}: {id!r} cannot be an app's id: use 1 to 200 letters, digits, dots, dashes, underscores."
+            )
+        self.id, self.require_names, self.settings = id, require_names, dict(settings or {})
+        self.topics: dict[str, TopicSpec] = {}
+        self._nodes: list[Node] = []
+        self._sources: dict[str, SourceNode] = {}
+        self._topologies: dict[str, str] = {}
+
+    @overload
+    def topic(
+        self,
+        name: str,
+        *,
+        value: type[V],
+        key: None = None,
+        serde: str | None = None,
+        partitions: int | None = None,
+        replication: int | None = None,
+        config: Mapping[str, str] | None = None,
+    ) -> Topic[None, V]: ...
+
+    @overload
+    def topic(
+        self,
+        name: str,
+        *,
+        value: type[V],
+        key: type[K],
+        serde: str | None = None,
+        partitions: int | None = None,
+        replication: int | None = None,
+        config: Mapping[str, str] | None = None,
+    ) -> Topic[K, V]: ...
+
+    def topic(
+        self,
+        name: str,
+        *,
+        value: Any,
+        key: Any = None,
+        serde: str | None = None,
+        partitions: int | None = None,
+        replication: int | None = None,
+        config: Mapping[str, str] | None = None,
+    ) -> Topic[Any, Any]:
+        """Declare a topic and the types of its keys and values.
+
+        Args:
+            name: the topic's name in Kafka.
+            value: the type of the values.
+            key: the type of the keys; None: keys are neither read nor written.
+            serde: the format of the values, such as "json" or "msgpack"; None: what suits the type.
+            partitions: how many the topic is created with, where this app creates it.
+            replication: how many copies, likewise; None: the broker's default.
+            config: settings of the topic, likewise.
+        Raises:
+            DeclarationError: declared before in another way, or a type that no serde handles.
+        """
+        if not is_legal(name):
+            raise DeclarationError(f"{user_line()}: {name!r} cannot be a topic's name.")
+        spec = TopicSpec(name, key, value, serde, partitions, replication, dict(config or {}))
+        for what, known, chosen in (("keys", key, None), ("values", value, serde)):
+            try:
+                if known is not None:
+                    serde_for(known, chosen)
+            except SerdeError as error:
+                raise DeclarationError(f'{user_line()}: the {what} of the topic "{name}": {error}') from error
+        if self.topics.setdefault(name, spec) != spec:
+            raise DeclarationError(f'{user_line()}: the topic "{name}" was declared before with other types or settings.')
+        return Topic(spec)
+
+    def topology(
+        self,
+        *sources: Topic[Any, Any],
+        to: Topic[Any, Any] | tuple[Topic[Any, Any], ...] | None = None,
+        name: str | None = None,
+    ) -> Callable[[F], F]:
+        """Declare a topology: the function gets one stream or table per source and returns what goes `to` the sinks.
+
+        The function runs once, now, and only builds a graph. The annotation of each parameter says how its topic is
+        read: `Stream` or `Table`.
+
+        Raises:
+            DeclarationError: types, sources or sinks do not fit; the message starts with file and line.
+        """
+
+        def declare(function: F) -> F:
+            scope = self._scope(name or function.__name__)
+            declare_topology(scope, function, [self._source(t) for t in sources], to)
+            return function
+
+        return declare
+
+    def handler(
+        self, source: Topic[Any, Any], *, to: Topic[Any, Any] | None = None, name: str | None = None
+    ) -> Callable[[F], F]:
+        """Declare a function that is called with each value of a topic.
+
+        What it returns goes `to` a topic with the record's key: a value, None for nothing, or several by `yield`.
+        """
+
+        def declare(function: F) -> F:
+            declare_handler(self._scope(name or function.__name__), function, self._source(source), to)
+            return function
+
+        return declare
+
+    def plan(self) -> Plan:
+        """What the declared topologies come to: sub-topologies, stores, internal topics. Needs no Kafka."""
+        return compile_plan(self.id, self._nodes)
+
+    def run(self, **settings: Any) -> None:
+        """Run one worker, or `workers=` of them, until SIGTERM or SIGINT; settings by name.
+
+        Raises:
+            StreamError: as the command `penstock run` would report it.
+        """
+        # Reason: declaring an app loads neither Kafka's client nor RocksDB; running it does.
+        from framework.runtime import run_app
+
+        run_app(self, settings)
+
+    def _scope(self, topology: str) -> Scope:
+        origin = user_line()
+        if not is_legal(topology):
+            raise DeclarationError(f"{origin}: {topology!r} cannot name a topology: give it one with name=.")
+        if topology in self._topologies:
+            raise DeclarationError(
+                f'{origin}: a topology named "{topology}" was declared at {self._topologies[topology]}: '
+                "names of stores and topics come from it, so choose another with name=."
+            )
+        self._topologies[topology] = str(origin)
+        return Scope(topology, self._nodes, require_names=self.require_names)
+
+    def _source(self, topic: Topic[Any, Any]) -> SourceNode:
+        if not isinstance(topic, Topic):
+            raise DeclarationError(f"{user_line()}: sources are topics made by app.topic(), got {topic!r}.")
+        spec = topic.spec
+        if spec.name not in self._sources:
+            source = SourceNode(
+                name=spec.name,
+                verb="source",
+                origin=user_line(),
+                key=TypeRef(type(None) if spec.is_keyless else spec.key_type),
+                value=TypeRef(spec.value_type),
+                topic=spec,
+            )
+            self._sources[spec.name] = source
+            self._nodes.append(source)
+        return self._sources[spec.name]
+
+    def __repr__(self) -> str:
+        return f"App({self.id!r})"
+
+

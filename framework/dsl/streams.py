@@ -1,0 +1,305 @@
+"""`Stream[K, V]`: an endless sequence of records. Each verb adds one node to the graph and returns what follows it.
+
+A function of one argument gets the value; verbs ending in `_items` get key and value.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from framework.dsl.annotations import element_of, pair_of, type_name
+from framework.dsl.origin import user_line
+from framework.dsl.scope import Scope, stated
+from framework.dsl.sinks import add_sink
+from framework.dsl.topics import Topic
+from framework.plan.nodes import (
+    BranchNode,
+    BranchOutputNode,
+    Changes,
+    Node,
+    RepartitionNode,
+    StepNode,
+    TableNode,
+)
+from framework.plan.types import TypeRef
+
+if TYPE_CHECKING:
+    from framework.dsl.grouped import GroupedStream
+    from framework.dsl.tables import Table
+
+K = TypeVar("K")
+V = TypeVar("V")
+K2 = TypeVar("K2")
+V2 = TypeVar("V2")
+
+
+class Stream(Generic[K, V]):
+    """A stream of records with keys of type K and values of type V.
+
+    `is_rekeyed` marks a stream whose keys were changed since its records were last spread by key: grouping it needs a
+    repartition topic first, and only then is one made, once.
+    """
+
+    __slots__ = ("_repartitioned", "_scope", "is_rekeyed", "node")
+
+    def __init__(self, scope: Scope, node: Node, *, is_rekeyed: bool = False) -> None:
+        self._scope, self.node, self.is_rekeyed = scope, node, is_rekeyed
+        self._repartitioned: Stream[K, V] | None = None
+
+    # Values
+
+    def map(self, fn: Callable[[V], V2], *, type: type[V2] | None = None, name: str | None = None) -> "Stream[K, V2]":
+        """Each value by `fn(value)`; key, timestamp and headers stay."""
+        returns = self._scope.check_function("map", fn, ("values", self.node.value)).returns
+        return self._step("map", fn, name, value=stated(type, returns))
+
+    def flat_map(
+        self, fn: Callable[[V], Iterable[V2]], *, type: type[V2] | None = None, name: str | None = None
+    ) -> "Stream[K, V2]":
+        """No, one or several values for each by `fn(value)`; each keeps key, timestamp and headers."""
+        returns = self._scope.check_function("flat_map", fn, ("values", self.node.value)).returns
+        return self._step("flat_map", fn, name, value=stated(type, element_of(returns)))
+
+    def filter(self, fn: Callable[[V], object], *, name: str | None = None) -> "Stream[K, V]":
+        """The records for which `fn(value)` is true."""
+        self._scope.check_function("filter", fn, ("values", self.node.value))
+        return self._step("filter", fn, name)
+
+    def peek(self, fn: Callable[[V], object], *, name: str | None = None) -> "Stream[K, V]":
+        """Call `fn(value)` for its effect, such as a log line; the records pass on.
+
+        Effects outside the app are not exactly-once: after a failure they happen again.
+        """
+        self._scope.check_function("peek", fn, ("values", self.node.value))
+        return self._step("peek", fn, name)
+
+    def for_each(self, fn: Callable[[V], object], *, name: str | None = None) -> None:
+        """Like `peek`, as the end of the stream."""
+        self._scope.check_function("for_each", fn, ("values", self.node.value))
+        self._step("for_each", fn, name)
+
+    # Keys and values
+
+    def map_items(
+        self,
+        fn: Callable[[K, V], tuple[K2, V2]],
+        *,
+        key: type[K2] | None = None,
+        type: type[V2] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K2, V2]":
+        """Key and value by `fn(key, value)`, which returns both."""
+        returns = self._check_items("map_items", fn)
+        key_type, value_type = pair_of(returns)
+        return self._step(
+            "map_items", fn, name, key=stated(key, key_type), value=stated(type, value_type), rekeyed=True
+        )
+
+    def flat_map_items(
+        self,
+        fn: Callable[[K, V], Iterable[tuple[K2, V2]]],
+        *,
+        key: type[K2] | None = None,
+        type: type[V2] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K2, V2]":
+        """No, one or several pairs of key and value for each record by `fn(key, value)`."""
+        returns = self._check_items("flat_map_items", fn)
+        key_type, value_type = pair_of(element_of(returns))
+        return self._step(
+            "flat_map_items", fn, name, key=stated(key, key_type), value=stated(type, value_type), rekeyed=True
+        )
+
+    def filter_items(self, fn: Callable[[K, V], object], *, name: str | None = None) -> "Stream[K, V]":
+        """The records for which `fn(key, value)` is true."""
+        self._check_items("filter_items", fn)
+        return self._step("filter_items", fn, name)
+
+    def rekey(
+        self, fn: Callable[[V], K2], *, key: type[K2] | None = None, name: str | None = None
+    ) -> "Stream[K2, V]":
+        """A new key for each record by `fn(value)`; what groups or joins afterwards repartitions first."""
+        returns = self._scope.check_function("rekey", fn, ("values", self.node.value)).returns
+        return self._step("rekey", fn, name, key=stated(key, returns), rekeyed=True)
+
+    # Splitting and joining paths
+
+    def branch(
+        self, *predicates: Callable[[V], object], otherwise: bool = False, name: str | None = None
+    ) -> "tuple[Stream[K, V], ...]":
+        """One stream per predicate, and one more for the rest with `otherwise=True`; the first that is true takes it."""
+        if not predicates:
+            raise self._scope.error("branch() takes at least one predicate.")
+        for predicate in predicates:
+            self._scope.check_function("branch", predicate, ("values", self.node.value))
+        node = BranchNode(
+            name=self._scope.name("branch", name),
+            verb="branch",
+            origin=user_line(),
+            parents=(self.node,),
+            key=self.node.key,
+            value=self.node.value,
+            predicates=predicates,
+        )
+        self._scope.add(node)
+        return tuple(self._branch_output(node, i) for i in range(len(predicates) + otherwise))
+
+    def _branch_output(self, branch: BranchNode, index: int) -> "Stream[K, V]":
+        node = BranchOutputNode(
+            name=f"{branch.name}.{index}",
+            verb="branch",
+            origin=branch.origin,
+            parents=(branch,),
+            key=branch.key,
+            value=branch.value,
+            index=index,
+        )
+        self._scope.add(node)
+        return Stream(self._scope, node, is_rekeyed=self.is_rekeyed)
+
+    def merge(self, *others: "Stream[K, V]", name: str | None = None) -> "Stream[K, V]":
+        """The records of all these streams; those of one source in its order, several sources in no fixed one."""
+        if not others:
+            raise self._scope.error("merge() takes at least one other stream.")
+        for other in others:
+            if not isinstance(other, Stream):
+                raise self._scope.error(f"merge() takes streams, got {type(other).__name__}: use .to_stream() first.")
+            for what, mine, its in (
+                ("keys", self.node.key, other.node.key),
+                ("values", self.node.value, other.node.value),
+            ):
+                mine.learn(its.known)
+                self._scope.check_edge(what, its, mine.known, "the stream it is merged into")
+        node = StepNode(
+            name=self._scope.name("merge", name),
+            verb="merge",
+            origin=user_line(),
+            parents=(self.node, *(other.node for other in others)),
+            key=self.node.key,
+            value=self.node.value,
+        )
+        self._scope.add(node)
+        return Stream(self._scope, node, is_rekeyed=any(s.is_rekeyed for s in (self, *others)))
+
+    # Grouping, tables, topics
+
+    def group_by(
+        self, fn: Callable[[V], K2], *, key: type[K2] | None = None, name: str | None = None
+    ) -> "GroupedStream[K2, V]":
+        """Group by a new key, `fn(value)`; the records travel to its partition by a repartition topic."""
+        from framework.dsl.grouped import GroupedStream
+
+        returns = self._scope.check_function("group_by", fn, ("values", self.node.value)).returns
+        name = self._scope.name("group_by", name, stateful=True)
+        rekeyed: Stream[K2, V] = self._named("group_by", fn, name, key=stated(key, returns), rekeyed=True)
+        return GroupedStream(self._scope, rekeyed._spread(name))
+
+    def group_by_key(self) -> "GroupedStream[K, V]":
+        """Group by the key that the records have."""
+        from framework.dsl.grouped import GroupedStream
+
+        return GroupedStream(self._scope, self._keyed("group_by_key"))
+
+    def repartition(self, *, partitions: int | None = None, name: str | None = None) -> "Stream[K, V]":
+        """Send each record to the partition of its key, by an internal topic of so many partitions."""
+        if partitions is not None and partitions < 1:
+            raise self._scope.error(f"repartition() takes partitions >= 1, got {partitions}.")
+        self._require_key("repartition")
+        return self._repartition(self._scope.name("repartition", name, stateful=True), partitions)
+
+    def to_table(self, *, changes: Changes = "latest", name: str | None = None) -> "Table[K, V]":
+        """The latest value per key; null deletes the key.
+
+        `changes="all"` passes every change on, `"latest"` the last one of each key and commit.
+        """
+        from framework.dsl.tables import Table
+
+        name = self._scope.name("to_table", name, stateful=True)
+        source = self._keyed("to_table")
+        node = TableNode(
+            name=name,
+            verb="to_table",
+            origin=user_line(),
+            parents=(source.node,),
+            key=self.node.key,
+            value=self.node.value,
+            changes=changes,
+        )
+        self._scope.add(node)
+        return Table(self._scope, node)
+
+    def to(self, topic: Topic[K, V], *, name: str | None = None) -> None:
+        """Write the records to a topic."""
+        add_sink(self._scope, self.node, topic, name)
+
+    # How it is done
+
+    def _check_items(self, verb: str, fn: Callable[[K, V], object]) -> object:
+        return self._scope.check_function(verb, fn, ("keys", self.node.key), ("values", self.node.value)).returns
+
+    def _step(
+        self,
+        verb: str,
+        function: Callable[..., Any],
+        name: str | None,
+        *,
+        key: TypeRef | None = None,
+        value: TypeRef | None = None,
+        rekeyed: bool = False,
+    ) -> "Stream[Any, Any]":
+        return self._named(verb, function, self._scope.name(verb, name), key=key, value=value, rekeyed=rekeyed)
+
+    def _named(
+        self,
+        verb: str,
+        function: Callable[..., Any],
+        name: str,
+        *,
+        key: TypeRef | None = None,
+        value: TypeRef | None = None,
+        rekeyed: bool = False,
+    ) -> "Stream[Any, Any]":
+        node = StepNode(
+            name=name,
+            verb=verb,
+            origin=user_line(),
+            parents=(self.node,),
+            key=key or self.node.key,
+            value=value or self.node.value,
+            function=function,
+        )
+        self._scope.add(node)
+        return Stream(self._scope, node, is_rekeyed=rekeyed or self.is_rekeyed)
+
+    def _keyed(self, verb: str) -> "Stream[K, V]":
+        """This stream, repartitioned if its keys were changed."""
+        self._require_key(verb)
+        return self._spread(self.node.name) if self.is_rekeyed else self
+
+    def _require_key(self, verb: str) -> None:
+        if self.node.key.known in (None, type(None)):
+            raise self._scope.error(
+                f"{verb}() needs a key, but this stream has none: group_by(fn) or rekey(fn) gives it one, "
+                "or declare the topic with key=."
+            )
+
+    def _spread(self, name: str) -> "Stream[K, V]":
+        if self._repartitioned is None:
+            self._repartitioned = self._repartition(name, None)
+        return self._repartitioned
+
+    def _repartition(self, name: str, partitions: int | None) -> "Stream[K, V]":
+        node = RepartitionNode(
+            name=name,
+            verb="repartition",
+            origin=user_line(),
+            parents=(self.node,),
+            key=self.node.key,
+            value=self.node.value,
+            partitions=partitions,
+        )
+        self._scope.add(node)
+        return Stream(self._scope, node)
+
+    def __repr__(self) -> str:
+        return f"Stream[{type_name(self.node.key.known)}, {type_name(self.node.value.known)}] after {self.node.name}"
+

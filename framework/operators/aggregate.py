@@ -1,0 +1,188 @@
+"""One value per key: `fold` by the user's function, and `count`, which needs none.
+
+Records without key or value are skipped and counted. The timestamp of a result is the greatest of those of its
+records. With `changes="latest"` results wait for the flush before the commit, where only the last one of each key goes
+on; with `"all"` each goes on at once.
+"""
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from framework.chunk import Chunk, Column
+from framework.operators.base import FlushingOperator, OperatorContext, empty_chunk
+from framework.plan.nodes import AggregateNode, Aggregation
+from framework.plan.types import UNKNOWN
+from framework.operators.mutability import is_immutable
+from state import KeyValueStore
+
+Stamped = tuple[Any, int]
+
+
+class StoringOperator(FlushingOperator):
+    """A step whose results are the values of its store, as tuples (value, timestamp in ms)."""
+
+    def __init__(self, name: str, context: OperatorContext, *, every_change: bool) -> None:
+        self._name, self._every_change = name, every_change
+        self._store: KeyValueStore[Stamped] = context.stores[name]
+        self._key_serde, self._dropped = self._store.spec.key_serde, context.dropped
+
+    def process(self, chunk: Chunk) -> Chunk:
+        kept = self.keep(chunk)
+        if len(kept) < len(chunk):
+            self._dropped[self._name, "null key or value"] += len(chunk) - len(kept)
+        if not len(kept):
+            return empty_chunk()
+        keys = kept.keys.encoded(self._key_serde)
+        if not self._every_change:
+            self.apply(keys, kept)
+            return empty_chunk()
+        results = self.apply_each(keys, kept)
+        return Chunk(
+            Column(None, keys, self._key_serde),
+            Column([value for value, _ in results]),
+            [timestamp for _, timestamp in results],
+            None,
+            kept.order,
+        )
+
+    def flush(self) -> Chunk:
+        if self._every_change:
+            return empty_chunk()
+        changed = self._store.changed()
+        return Chunk(
+            Column(None, list(changed), self._key_serde),
+            Column([value for value, _ in changed.values()]),
+            [timestamp for _, timestamp in changed.values()],
+        )
+
+    def keep(self, chunk: Chunk) -> Chunk:
+        """The records that count."""
+        return chunk.present()
+
+    @abstractmethod
+    def apply(self, keys: list[Any], chunk: Chunk) -> None:
+        """Change the store by these records; keys are never None."""
+
+    @abstractmethod
+    def apply_each(self, keys: list[Any], chunk: Chunk) -> list[Stamped]:
+        """The same, with the result after each record."""
+
+
+class CountOperator(StoringOperator):
+    """Counts records per key without decoding anything."""
+
+    def apply(self, keys: list[Any], chunk: Chunk) -> None:
+        counts = Counter(keys)
+        newest = newest_of(keys, chunk.timestamps)
+        # Invariant: both dicts list the keys in the order of their first record.
+        self._store.put_many(
+            {
+                key: (n, timestamp)
+                if old is None or old[0] is None
+                else (n + old[0], timestamp if timestamp > old[1] else old[1])
+                for (key, n), timestamp, old in zip(
+                    counts.items(), newest.values(), self._store.get_many(counts), strict=True
+                )
+            }
+        )
+
+    def apply_each(self, keys: list[Any], chunk: Chunk) -> list[Stamped]:
+        return fold(self._store, keys, chunk.timestamps, chunk.timestamps, _count_up, int)
+
+
+class FoldOperator(StoringOperator):
+    """Folds the values of each key by the user's function."""
+
+    def __init__(self, node: AggregateNode, context: OperatorContext) -> None:
+        super().__init__(node.name, context, every_change=node.changes == "all")
+        self._add, self._initial = node.aggregation.add, node.aggregation.initial
+        known = node.value.known
+        serde = self._store.spec.value_serde
+        # Reason: a function may change the state it is given; what is committed, or may be undone, must not change.
+        self._copy: Callable[[Any], Any] | None = None
+        if known is UNKNOWN or not is_immutable(known):
+            self._copy = lambda value: serde.deserialize(serde.serialize(value))
+
+    def apply(self, keys: list[Any], chunk: Chunk) -> None:
+        fold(self._store, keys, chunk.values.decoded, chunk.timestamps, self._add, self._initial, self._copy)
+
+    def apply_each(self, keys: list[Any], chunk: Chunk) -> list[Stamped]:
+        results = fold(
+            self._store, keys, chunk.values.decoded, chunk.timestamps, self._add, self._initial, self._copy, each=True
+        )
+        return results
+
+
+class TableOperator(StoringOperator):
+    """Keeps the latest value of each key, by offset; null deletes."""
+
+    def keep(self, chunk: Chunk) -> Chunk:
+        return chunk.select(chunk.keys.is_present()) if chunk.keys.has_none() else chunk
+
+    def apply(self, keys: list[Any], chunk: Chunk) -> None:
+        self._store.put_many(dict(zip(keys, zip(chunk.values.decoded, chunk.timestamps, strict=True), strict=True)))
+
+    def apply_each(self, keys: list[Any], chunk: Chunk) -> list[Stamped]:
+        self.apply(keys, chunk)
+        return list(zip(chunk.values.decoded, chunk.timestamps, strict=True))
+
+
+def build_aggregate(node: AggregateNode, context: OperatorContext) -> StoringOperator:
+    aggregation: Aggregation = node.aggregation
+    if aggregation.kind == "count":
+        return CountOperator(node.name, context, every_change=node.changes == "all")
+    return FoldOperator(node, context)
+
+
+def fold(
+    store: KeyValueStore[Stamped],
+    keys: list[bytes],
+    values: Iterable[Any],
+    timestamps: list[int],
+    add: Callable[[Any, Any], Any],
+    initial: Callable[[], Any] | None,
+    copy: Callable[[Any], Any] | None = None,
+    *,
+    each: bool = False,
+) -> list[Stamped]:
+    """Fold values into the store, key by key; the results after each record if asked for, else nothing.
+
+    A deleted key is one whose value is None; it keeps the timestamp of its deletion until the commit.
+    """
+    distinct = dict.fromkeys(keys)
+    olds = store.get_many(distinct)
+    if copy is not None:
+        olds = [old if old is None or old[0] is None else (copy(old[0]), old[1]) for old in olds]
+    states = dict(zip(distinct, olds, strict=True))
+    results: list[Stamped] = []
+    for key, value, timestamp in zip(keys, values, timestamps, strict=True):
+        old = states[key]
+        newest = timestamp if old is None or timestamp > old[1] else old[1]
+        if old is not None and old[0] is not None:
+            state = add(old[0], value)
+        elif initial is not None:
+            state = add(initial(), value)
+        else:
+            state = value
+        states[key] = (state, newest)
+        if each:
+            results.append((state if copy is None or state is None else copy(state), newest))
+    store.put_many(states)
+    return results
+
+
+def newest_of(keys: list[bytes], timestamps: list[int]) -> dict[bytes, int]:
+    """The greatest timestamp of each key, keys in the order of their first record."""
+    if timestamps == sorted(timestamps):
+        return dict(zip(keys, timestamps, strict=True))
+    newest: dict[bytes, int] = {}
+    for key, timestamp in zip(keys, timestamps, strict=True):
+        if newest.setdefault(key, timestamp) < timestamp:
+            newest[key] = timestamp
+    return newest
+
+
+def _count_up(count: int, _: object) -> int:
+    return count + 1

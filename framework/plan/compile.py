@@ -1,0 +1,130 @@
+"""Nodes to a plan: cuts the graph at repartition topics into sub-topologies and names what each needs."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from framework.errors import DeclarationError
+from framework.naming import changelog_topic, repartition_topic
+from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode, is_stateful
+from framework.plan.plan import Plan, Sink, Source, StorePlan, SubTopology
+from framework.plan.topics import InternalTopic, TopicRole, TopicSpec, serde_for
+from framework.plan.types import TypeRef
+from serde import Serde, SerdeError
+from state import StoreSpec
+
+
+def compile_plan(app_id: str, nodes: Sequence[Node]) -> Plan:
+    """Arrange the nodes of an app, given in the order of their declaration.
+
+    Raises:
+        DeclarationError: nothing is read, or a type cannot be written where a topic or a store needs it.
+    """
+    if not any(isinstance(node, SourceNode) for node in nodes):
+        raise DeclarationError(
+            f'the app "{app_id}" reads no topic: declare a topology with @app.topology or a handler with @app.handler.'
+        )
+    groups = _connected(nodes)
+    group_of = {node: index for index, group in enumerate(groups) for node in group}
+    sinks: list[list[Sink]] = [[] for _ in groups]
+    repartitions: list[InternalTopic] = []
+    for node in nodes:
+        if isinstance(node, SinkNode):
+            sinks[group_of[node]].append(_sink(node))
+        elif isinstance(node, RepartitionNode):
+            # Invariant: a repartition node opens the group it is in, and is a sink of the group of its parent.
+            sink = _repartition_sink(app_id, node)
+            sinks[group_of[node.parents[0]]].append(sink)
+            repartitions.append(InternalTopic(sink.topic, TopicRole.REPARTITION, group_of[node], node.partitions))
+    subs = tuple(_sub_topology(app_id, i, group, sinks[i]) for i, group in enumerate(groups))
+    changelogs = [InternalTopic(s.changelog, TopicRole.CHANGELOG, sub.index) for sub in subs for s in sub.stores]
+    topics: dict[str, TopicSpec] = {}
+    for node in nodes:
+        if isinstance(node, SourceNode | SinkNode):
+            topics.setdefault(node.topic.name, node.topic)
+    return Plan(app_id, subs, tuple(topics.values()), (*repartitions, *changelogs))
+
+
+def _connected(nodes: Sequence[Node]) -> list[list[Node]]:
+    """Nodes joined by edges that no topic cuts, each group in the order of declaration: parents first."""
+    group_of: dict[Node, list[Node]] = {}
+    for node in nodes:
+        parents = () if isinstance(node, RepartitionNode) else node.parents
+        groups = _distinct(group_of[parent] for parent in parents)
+        merged = groups[0] if groups else []
+        for other in groups[1:]:
+            merged.extend(other)
+            group_of.update(dict.fromkeys(other, merged))
+        merged.append(node)
+        group_of[node] = merged
+    place = {node: i for i, node in enumerate(nodes)}
+    return [sorted(group, key=place.__getitem__) for group in _distinct(group_of[node] for node in nodes)]
+
+
+def _distinct(groups: Iterable[list[Node]]) -> list[list[Node]]:
+    return list({id(group): group for group in groups}.values())
+
+
+def _sub_topology(app_id: str, index: int, steps: Sequence[Node], sinks: Sequence[Sink]) -> SubTopology:
+    sources = [_source(app_id, node) for node in steps if isinstance(node, SourceNode | RepartitionNode)]
+    stores = [
+        StorePlan(
+            StoreSpec(node.name, _serde(node, "keys", node.key), _serde(node, "values", node.value)),
+            node,
+            changelog_topic(app_id, node.name),
+        )
+        for node in steps
+        if is_stateful(node)
+    ]
+    return SubTopology(
+        index, tuple(sources), tuple(steps), tuple(stores), tuple(sinks), is_ordered=_meets_again(steps, sinks)
+    )
+
+
+def _source(app_id: str, node: SourceNode | RepartitionNode) -> Source:
+    if isinstance(node, RepartitionNode):
+        sink = _repartition_sink(app_id, node)
+        return Source(sink.topic, node, sink.key_serde, sink.value_serde)
+    topic = node.topic
+    return Source(topic.name, node, _topic_key_serde(topic), serde_for(topic.value_type, topic.format))
+
+
+def _sink(node: SinkNode) -> Sink:
+    topic = node.topic
+    return Sink(topic.name, node, _topic_key_serde(topic), serde_for(topic.value_type, topic.format))
+
+
+def _topic_key_serde(topic: TopicSpec) -> Serde[Any] | None:
+    return None if topic.is_keyless else serde_for(topic.key_type)
+
+
+def _repartition_sink(app_id: str, node: RepartitionNode) -> Sink:
+    return Sink(
+        repartition_topic(app_id, node.name), node, _serde(node, "keys", node.key), _serde(node, "values", node.value)
+    )
+
+
+def _serde(node: Node, what: str, ref: TypeRef) -> Serde[Any]:
+    try:
+        return serde_for(ref.known)
+    except SerdeError as error:
+        raise DeclarationError(f'{node.origin}: step "{node.name}" cannot write its {what}: {error}') from error
+
+
+def _meets_again(steps: Sequence[Node], sinks: Sequence[Sink]) -> bool:
+    """True if records of one source can reach one place by two paths: a merge, a store, or a topic."""
+    reached: dict[Node, frozenset[Node]] = {}
+    for node in steps:
+        if isinstance(node, SourceNode | RepartitionNode):
+            reached[node] = frozenset({node})
+            continue
+        of_parents = [reached[parent] for parent in node.parents]
+        reached[node] = frozenset().union(*of_parents)
+        if sum(map(len, of_parents)) > len(reached[node]):
+            return True
+    written: dict[str, set[Node]] = {}
+    for sink in sinks:
+        sources = reached[sink.node.parents[0]]
+        if written.setdefault(sink.topic, set()) & sources:
+            return True
+        written[sink.topic] |= sources
+    return False

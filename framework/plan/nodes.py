@@ -1,0 +1,113 @@
+"""The declaration as a graph: frozen nodes that know their parents, their types and the user's line.
+
+The language (`dsl`) makes them, `plan` arranges them, `operators` are built from them. Parents always come before
+their children in the order of declaration.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from framework.plan.topics import TopicSpec
+from framework.plan.types import TypeRef
+
+Function = Callable[..., Any]
+Changes = Literal["latest", "all"]
+
+
+class Origin(NamedTuple):
+    """Where the user declared something; prints as `file:line`, the file relative to here where it can be."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        path = Path(self.file)
+        here = Path.cwd()
+        return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{self.line}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Node:
+    """One step. `verb` is the word the user wrote, `name` what stores, topics, errors and metrics call it."""
+
+    name: str
+    verb: str
+    origin: Origin
+    parents: tuple["Node", ...] = ()
+    key: TypeRef = field(repr=False)
+    value: TypeRef = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SourceNode(Node):
+    """Records of a topic enter."""
+
+    topic: TopicSpec
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StepNode(Node):
+    """A step without state: map, filter, flat_map, rekey, peek, merge, to_stream and their kin."""
+
+    function: Function | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BranchNode(Node):
+    """Splits a stream: the first predicate that is true takes the record."""
+
+    predicates: tuple[Function, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BranchOutputNode(Node):
+    """One of the streams a branch splits into."""
+
+    index: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RepartitionNode(Node):
+    """Sends each record to the partition of its key, by an internal topic; a sub-topology ends and another begins."""
+
+    partitions: int | None = None
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """How records of one key become one value: `add(state, value)`, starting from `initial()`.
+
+    `initial` is None for a reduce: the first value starts. A result of None deletes the key.
+    """
+
+    kind: Literal["count", "fold"]
+    add: Function
+    initial: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AggregateNode(Node):
+    """Keeps one value per key in the store `name`."""
+
+    aggregation: Aggregation
+    changes: Changes = "latest"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TableNode(Node):
+    """Keeps the latest value per key in the store `name`; null deletes."""
+
+    changes: Changes = "latest"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SinkNode(Node):
+    """Records leave to a topic."""
+
+    topic: TopicSpec
+
+
+def is_stateful(node: Node) -> bool:
+    return isinstance(node, AggregateNode | TableNode)

@@ -1,0 +1,84 @@
+"""The plan of an app: sub-topologies with their sources, steps, stores and sinks. Frozen, printable, without Kafka."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode
+from framework.plan.topics import InternalTopic, TopicRole, TopicSpec
+from serde import Serde
+from state import StoreSpec
+
+
+@dataclass(frozen=True)
+class Source:
+    """A topic that a sub-topology reads, with how its records are decoded. `key_serde` None: keyless."""
+
+    topic: str
+    node: SourceNode | RepartitionNode
+    key_serde: Serde[Any] | None
+    value_serde: Serde[Any]
+
+    @property
+    def is_internal(self) -> bool:
+        return isinstance(self.node, RepartitionNode)
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A topic that a sub-topology writes. `key_serde` None: keyless."""
+
+    topic: str
+    node: SinkNode | RepartitionNode
+    key_serde: Serde[Any] | None
+    value_serde: Serde[Any]
+
+
+@dataclass(frozen=True)
+class StorePlan:
+    """A store and the changelog topic that makes it durable."""
+
+    spec: StoreSpec
+    node: Node
+    changelog: str
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+
+@dataclass(frozen=True)
+class SubTopology:
+    """Steps joined without a topic between them: what one task runs on one partition.
+
+    `steps` stand in an order in which every step comes after those it reads from. `is_ordered` says that paths from one
+    source meet again, so that chunks must remember the order of their records.
+    """
+
+    index: int
+    sources: tuple[Source, ...]
+    steps: tuple[Node, ...]
+    stores: tuple[StorePlan, ...]
+    sinks: tuple[Sink, ...]
+    is_ordered: bool
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return tuple(source.topic for source in self.sources)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An app, compiled. `topics` are those of the user, `internal_topics` those the app makes for itself."""
+
+    app_id: str
+    sub_topologies: tuple[SubTopology, ...]
+    topics: tuple[TopicSpec, ...]
+    internal_topics: tuple[InternalTopic, ...]
+
+    @property
+    def source_topics(self) -> tuple[TopicSpec, ...]:
+        read = {source.topic for sub in self.sub_topologies for source in sub.sources}
+        return tuple(topic for topic in self.topics if topic.name in read)
+
+    def repartition_topics(self) -> tuple[InternalTopic, ...]:
+        return tuple(topic for topic in self.internal_topics if topic.role is TopicRole.REPARTITION)

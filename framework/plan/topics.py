@@ -1,0 +1,71 @@
+"""Topics as data: those the user declares and the internal ones a plan needs, with their settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from framework.plan.types import UNKNOWN
+from serde import Serde, for_type
+
+# Reason: Kafka 4 refuses records stamped more than an hour ahead unless told otherwise; event times may well be.
+_ANY_FUTURE = {"message.timestamp.after.max.ms": "9223372036854775807"}
+_KEEP_ALL = {"retention.ms": "-1", "retention.bytes": "-1"}
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """A topic as the user declared it. `key_type` None: keyless, keys are neither read nor written."""
+
+    name: str
+    key_type: object
+    value_type: object
+    format: str | None = None
+    partitions: int | None = None
+    replication: int | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_keyless(self) -> bool:
+        return self.key_type is None or self.key_type is type(None)
+
+
+class TopicRole(StrEnum):
+    """Why a plan needs an internal topic."""
+
+    REPARTITION = "repartition"
+    CHANGELOG = "changelog"
+
+
+@dataclass(frozen=True)
+class InternalTopic:
+    """A topic that belongs to the app: created at start, checked when it exists.
+
+    `sub_topology` is the one that reads it (repartition) or owns its store (changelog); `partitions` is None where the
+    number follows from the topics that lead to it.
+    """
+
+    name: str
+    role: TopicRole
+    sub_topology: int
+    partitions: int | None = None
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The settings it is created with; a wrong one among them would lose data."""
+        if self.role is TopicRole.CHANGELOG:
+            return {"cleanup.policy": "compact", **_ANY_FUTURE}
+        # Reason: retention goes by the record's timestamp, so any limit would delete old event times unread.
+        return {"cleanup.policy": "delete", **_KEEP_ALL, **_ANY_FUTURE}
+
+    @property
+    def checked(self) -> tuple[str, ...]:
+        """The settings without which data would be lost."""
+        if self.role is TopicRole.CHANGELOG:
+            return ("cleanup.policy",)
+        return ("cleanup.policy", "retention.ms", "retention.bytes")
+
+
+def serde_for(known: object, format: str | None = None) -> Serde[object]:  # noqa: A002 - the word users write
+    """The serde of a type; JSON for one that nobody stated."""
+    return for_type(Any if known is UNKNOWN else known, format)

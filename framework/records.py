@@ -1,0 +1,67 @@
+"""The vocabulary: topic-partitions, task ids, records. Imports nothing of ours."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Header = tuple[str, bytes | None]
+Headers = list[Header]
+
+
+class TopicPartition(NamedTuple):
+    """A topic and one of its partitions; the pair travels together."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}"
+
+
+class TaskId(NamedTuple):
+    """One sub-topology on one partition, printed as `0_3`."""
+
+    sub_topology: int
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.sub_topology}_{self.partition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as a reader meets it: decoded key and value, timestamp in ms since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: Any
+    value: Any
+    timestamp_ms: int
+    headers: Headers = field(default_factory=list)
+
+    @property
+    def is_tombstone(self) -> bool:
+        return self.value is None
+
+
+@dataclass(slots=True)
+class Records:
+    """Undecoded records of one topic-partition as parallel lists, offsets ascending; what a task takes in."""
+
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    timestamps: list[int]
+    offsets: list[int]
+    headers: list[Headers | None] | None = None  # None: no record has any
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def slice(self, start: int, stop: int) -> "Records":
+        return Records(
+            self.keys[start:stop],
+            self.values[start:stop],
+            self.timestamps[start:stop],
+            self.offsets[start:stop],
+            None if self.headers is None else self.headers[start:stop],
+        )
