@@ -1,1 +1,15 @@
+"""Local state of a task: stores over RocksDB, with the open transaction in memory."""
 
+from state.base import BytesBackend
+from state.errors import StateError, StateFolderInUse, StateFolderMismatch, StateUnreadable, StateWriteFailed
+from state.folder import StateFolder
+from state.keyvalue import KeyValueStore
+from state.memory import MemoryBackend
+from state.spec import StoreSpec
+from state.task_state import ChangelogBatch, TaskState
+
+__all__ = [
+    "StoreSpec", "KeyValueStore", "TaskState", "ChangelogBatch",
+    "BytesBackend", "MemoryBackend", "StateFolder",
+    "StateError", "StateFolderInUse", "StateFolderMismatch", "StateUnreadable", "StateWriteFailed",
+]

@@ -149,7 +149,7 @@ def fold(
 ) -> list[Stamped]:
     """Fold values into the store, key by key; the results after each record if asked for, else nothing.
 
-    A deleted key is one whose value is None; it keeps the timestamp of its deletion until the commit.
+    A deleted key is one whose value is None; it starts anew, its timestamp too.
     """
     distinct = dict.fromkeys(keys)
     olds = store.get_many(distinct)
@@ -159,9 +159,11 @@ def fold(
     results: list[Stamped] = []
     for key, value, timestamp in zip(keys, values, timestamps, strict=True):
         old = states[key]
-        newest = timestamp if old is None or timestamp > old[1] else old[1]
+        newest = timestamp
         if old is not None and old[0] is not None:
             state = add(old[0], value)
+            if old[1] > timestamp:
+                newest = old[1]
         elif initial is not None:
             state = add(initial(), value)
         else:

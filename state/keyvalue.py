@@ -1,0 +1,163 @@
+"""A key-value store of one task: decoded values over committed bytes, with the open transaction in layers between.
+
+| layer | holds | ends with |
+|---|---|---|
+| fresh | changes of the chunk being processed | `accept` (kept) or `reject` (undone: user code raised) |
+| dirty | changes since the last flush | `settle`: they were sent downstream |
+| flushed | sent downstream, not yet committed | the commit |
+
+Below them the backend holds what was committed, and nothing else. Every value has a timestamp: entries are tuples
+(value, timestamp in ms). A deleted key keeps an entry (None, timestamp of its deletion) until the commit. Keys are
+bytes, already serialised. Beside the layers stands a bounded memory of entries as they are now, in two generations:
+when the young one is full it becomes the old one, which is forgotten unless it is used again.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from state.base import BytesBackend
+from state.spec import StoreSpec
+from state.stamps import unstamp
+
+V = TypeVar("V")
+_ENTRY_OVERHEAD_BYTES = 150  # a dict's slot, a key, a tuple and two numbers, roughly
+
+
+class KeyValueStore(Generic[V]):
+    """See the module. `V` is a tuple (value or None, timestamp in ms)."""
+
+    def __init__(self, spec: StoreSpec, backend: BytesBackend, cache_entries: int = 100_000) -> None:
+        self.spec, self.name = spec, spec.name
+        self._backend, self._generation = backend, max(1, cache_entries // 2)
+        self._fresh: dict[bytes, V] = {}
+        self._dirty: dict[bytes, V] = {}
+        self._flushed: dict[bytes, V] = {}
+        self._young: dict[bytes, V] = {}
+        self._old: dict[bytes, V] = {}
+
+    def get(self, key: bytes) -> V | None:
+        """The entry of a key, as the open transaction sees it."""
+        return self.get_many((key,))[0]
+
+    def get_many(self, keys: Collection[bytes]) -> list[V | None]:
+        """The entry of each key, in their order; None where there is none."""
+        entries: list[V | None] = list(map(self._young.get, keys))
+        if None in entries:
+            self._look_up(list(keys), entries)
+        return entries
+
+    def put_many(self, changes: Mapping[bytes, V]) -> None:
+        """Change these keys; an entry whose value is None deletes."""
+        self._fresh.update(changes)
+        self._young.update(changes)
+        self._age()
+
+    def put(self, key: bytes, entry: V) -> None:
+        """Change one key."""
+        self.put_many({key: entry})
+
+    def scan(self, start: bytes | None = None, end: bytes | None = None) -> Iterator[tuple[bytes, V]]:
+        """The entries of [start, end) in the order of the keys' bytes, as the open transaction sees them."""
+        changed = {**self._flushed, **self._dirty, **self._fresh}
+        above = iter(
+            sorted(k for k in changed if (start is None or k >= start) and (end is None or k < end))
+        )
+        waiting = next(above, None)
+        for key, stored in self._backend.scan(self.name, start, end):
+            while waiting is not None and waiting < key:
+                yield from _present(waiting, changed[waiting])
+                waiting = next(above, None)
+            if waiting == key:
+                yield from _present(key, changed[key])
+                waiting = next(above, None)
+            else:
+                yield key, self._decode(stored)
+        while waiting is not None:
+            yield from _present(waiting, changed[waiting])
+            waiting = next(above, None)
+
+    # The life of a change
+
+    def accept(self) -> None:
+        """Keep the changes of the chunk."""
+        if self._fresh:
+            self._dirty.update(self._fresh)
+            self._fresh = {}
+
+    def reject(self) -> None:
+        """Undo the changes of the chunk."""
+        for key in self._fresh:
+            self._young.pop(key, None)
+            self._old.pop(key, None)
+        self._fresh = {}
+
+    def changed(self) -> dict[bytes, V]:
+        """The entries changed since the last `settle`, in the order of their first change."""
+        return {**self._dirty, **self._fresh} if self._fresh else self._dirty
+
+    def settle(self) -> None:
+        """The changes so far were sent downstream."""
+        self.accept()
+        if self._dirty:
+            self._flushed = {**self._flushed, **self._dirty} if self._flushed else self._dirty
+            self._dirty = {}
+
+    def uncommitted(self) -> dict[bytes, V]:
+        """All entries changed since the last commit."""
+        return {**self._flushed, **self._dirty, **self._fresh}
+
+    def committed(self) -> None:
+        """The backend has the changes now."""
+        self._fresh, self._dirty, self._flushed = {}, {}, {}
+        # Invariant: what is remembered equals what the backend answers; a deletion's entry is not in the backend.
+
+    def abort(self) -> None:
+        """Forget the changes since the last commit."""
+        self._fresh, self._dirty, self._flushed, self._young, self._old = {}, {}, {}, {}, {}
+
+    @property
+    def uncommitted_count(self) -> int:
+        return len(self._fresh) + len(self._dirty) + len(self._flushed)
+
+    # How it is done
+
+    def _look_up(self, keys: list[bytes], entries: list[V | None]) -> None:
+        """Fill in the entries that the young generation does not have."""
+        missing: list[int] = []
+        found: dict[bytes, V] = {}
+        for i, entry in enumerate(entries):
+            if entry is not None:
+                continue
+            key = keys[i]
+            known = self._old.get(key)
+            if known is None:
+                known = self._fresh.get(key)
+            if known is None:
+                known = self._dirty.get(key)
+            if known is None:
+                known = self._flushed.get(key)
+            if known is None:
+                missing.append(i)
+            else:
+                entries[i] = found[key] = known
+        if missing:
+            stored = self._backend.get_many(self.name, [keys[i] for i in missing])
+            for i, data in zip(missing, stored, strict=True):
+                if data is not None:
+                    entries[i] = found[keys[i]] = self._decode(data)
+        self._young.update(found)
+        self._age()
+
+    def _age(self) -> None:
+        if len(self._young) > self._generation:
+            self._old, self._young = self._young, {}
+
+    def _decode(self, stored: bytes) -> V:
+        value, timestamp = unstamp(stored)
+        entry: Any = (self.spec.value_serde.deserialize(value), timestamp)
+        return entry  # type: ignore[no-any-return]  # V is such a tuple
+
+
+def _present(key: bytes, entry: Any) -> Iterator[tuple[bytes, Any]]:
+    if entry[0] is not None:
+        yield key, entry

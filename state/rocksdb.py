@@ -1,0 +1,132 @@
+"""The backend on disk: one RocksDB per task, a column family per store. The only file that knows the binding.
+
+No fsync: what the machine loses with its power is in the changelog. The write-ahead log stays on, so that a kill of the
+process tears no batch.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+)
+
+from state.errors import StateError, StateUnreadable, StateWriteFailed
+
+_WRITE_BUFFER_BYTES = 16 << 20
+_BLOCK_CACHE_BYTES = 32 << 20
+_MAX_LOG_BYTES = 1 << 20
+
+
+class RocksBackend:
+    """A `BytesBackend` in the folder `path`. Stores of it that are no longer declared are kept.
+
+    Raises:
+        StateUnreadable: the files are damaged or cannot be opened.
+    """
+
+    def __init__(self, path: Path, stores: Sequence[str]) -> None:
+        self._path = path
+        options = _options()
+        try:
+            existing = Rdict.list_cf(str(path), options) if (path / "CURRENT").exists() else []
+            names = dict.fromkeys((*stores, *existing))
+            families = {name: _options() for name in names if name != "default"}
+            path.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(path), options=options, column_families=families)
+            self._families = {name: self._db.get_column_family(name) for name in families}
+            self._handles = {name: self._db.get_column_family_handle(name) for name in families}
+        except Exception as error:
+            raise StateUnreadable(
+                f"cannot open the store in {path}: {error}. If its files are damaged, remove that folder: "
+                "the store comes back from its changelog."
+            ) from error
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        return self.get_many(store, [key])[0]
+
+    def get_many(self, store: str, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        try:
+            found: Sequence[bytes | None] = self._families[store].get(list(keys))
+        except Exception as error:
+            self._unreadable(error)
+        return found
+
+    def scan(
+        self, store: str, start: bytes | None = None, end: bytes | None = None, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        bounds = ReadOptions()
+        if start is not None:
+            bounds.set_iterate_lower_bound(start)
+        if end is not None:
+            bounds.set_iterate_upper_bound(end)
+        try:
+            yield from self._families[store].items(backwards=reverse, read_opt=bounds)
+        except StateError:
+            raise
+        except Exception as error:
+            self._unreadable(error)
+
+    def write(self, changes: Mapping[str, Mapping[bytes, bytes | None]], metadata: Mapping[bytes, bytes]) -> None:
+        batch = WriteBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
+        for store, changed in changes.items():
+            handle = self._handles[store]
+            for key, value in changed.items():
+                if value is None:
+                    delete(key, handle)
+                else:
+                    put(key, value, handle)
+        for key, value in metadata.items():
+            put(key, value)
+        try:
+            self._db.write(batch)
+        except Exception as error:
+            raise StateWriteFailed(
+                f"cannot write the store in {self._path}: {error}. Nothing is lost: the changelog holds what was "
+                "committed. Make room on that disk or move state_dir, then start again."
+            ) from error
+
+    def metadata(self, key: bytes) -> bytes | None:
+        try:
+            found: bytes | None = self._db.get(key)
+        except Exception as error:
+            self._unreadable(error)
+        return found
+
+    def clear(self, store: str) -> None:
+        self.write({store: dict.fromkeys(key for key, _ in self.scan(store))}, {})
+
+    def close(self) -> None:
+        self._handles, self._families = {}, {}
+        self._db.close()
+
+    def _unreadable(self, error: Exception) -> NoReturn:
+        raise StateUnreadable(
+            f"cannot read the store in {self._path}: {error}. If its files are damaged, remove that folder: "
+            "the store comes back from its changelog."
+        ) from error
+
+
+def _options() -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+    options.set_max_write_buffer_number(2)
+    options.set_compression_type(DBCompressionType.lz4())
+    options.set_max_log_file_size(_MAX_LOG_BYTES)
+    options.set_keep_log_file_num(2)
+    options.set_max_total_wal_size(4 * _WRITE_BUFFER_BYTES)
+    blocks = BlockBasedOptions()
+    blocks.set_bloom_filter(10, block_based=False)
+    blocks.set_block_cache(Cache(_BLOCK_CACHE_BYTES))
+    options.set_block_based_table_factory(blocks)
+    return options
