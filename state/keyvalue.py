@@ -91,6 +91,12 @@ class KeyValueStore(Generic[V]):
             self._old.pop(key, None)
         self._fresh = {}
 
+    def reject_unsettled(self) -> None:
+        """Undo the changes since the last `settle`."""
+        self._fresh = self.changed()
+        self._dirty = {}
+        self.reject()
+
     def changed(self) -> dict[bytes, V]:
         """The entries changed since the last `settle`, in the order of their first change."""
         return {**self._dirty, **self._fresh} if self._fresh else self._dirty

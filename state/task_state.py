@@ -65,6 +65,11 @@ class TaskState:
         for store in self.stores.values():
             store.reject()
 
+    def reject_unsettled(self) -> None:
+        """Undo the changes since the last `settle`."""
+        for store in self.stores.values():
+            store.reject_unsettled()
+
     def settle(self) -> None:
         """The changes so far were sent downstream by all steps."""
         for store in self.stores.values():

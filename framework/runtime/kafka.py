@@ -1,15 +1,42 @@
-"""The one door to the Kafka client library: everything else speaks of records, offsets and errors of our own.
+"""The one door to the Kafka client library: clients made with the right settings, and its errors in our words.
+
+Offsets: the next to read is the committed one; a reader of committed records also passes the markers that transactions
+leave in the log, so the end of a log is known by its end-of-partition event, not by counting.
 
 Trap: an AdminClient that is collected cancels its futures with `_DESTROY`; keep it in a variable while they run.
+Trap: the client takes milliseconds for settings that end in .ms, and seconds for arguments called timeout.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+)
 
-# Unit: the client takes milliseconds for settings that end in .ms, and seconds for arguments called timeout.
+from framework.config import Settings
+from framework.errors import AbortableError, BrokerUnreachable, FatalError, FencedError, RetriableError, StreamError
+
+T = TypeVar("T")
+
+__all__ = [
+    "OFFSET_BEGINNING", "AdminClient", "ConfigResource", "Consumer", "KafkaError", "KafkaException", "Message",
+    "NewTopic", "Producer", "TopicPartition",
+    "create_admin", "create_consumer", "create_producer",
+    "group_consumer", "restore_consumer", "end_consumer", "transactional_producer", "admin_client",
+    "calling", "translate",
+]  # fmt: skip
 
 
 def create_producer(settings: Mapping[str, Any]) -> Producer:
@@ -22,3 +49,125 @@ def create_consumer(settings: Mapping[str, Any]) -> Consumer:
 
 def create_admin(settings: Mapping[str, Any]) -> AdminClient:
     return AdminClient(dict(settings))
+
+
+def _common(settings: Settings) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "log_level": 3,  # errors; everything else is told by our own log
+        **{name: value for name, value in settings.kafka.items() if "." in name or name == "debug"},
+    }
+
+
+def admin_client(settings: Settings) -> AdminClient:
+    """For topics and offsets."""
+    return AdminClient(_common(settings))
+
+
+def group_consumer(settings: Settings, group: str, identity: str | None) -> Consumer:
+    """The member of the consumer group that gets tasks; `identity` makes it a static one."""
+    return Consumer(
+        {
+            "queued.min.messages": 200_000,
+            "max.partition.fetch.bytes": 10 << 20,
+            **_common(settings),
+            "group.id": group,
+            **({"group.instance.id": identity} if identity else {}),
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": settings.session_timeout,
+            "heartbeat.interval.ms": min(settings.heartbeat_interval, max(10, settings.session_timeout // 3)),
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+        }
+    )
+
+
+def restore_consumer(settings: Settings, group: str) -> Consumer:
+    """Reads changelogs: committed records only, tells when it has reached an end, and soon."""
+    return Consumer(
+        {
+            **_common(settings),
+            "group.id": group,
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            # Reason: an end is told with the next fetch's answer; with the default every restore waits half a second.
+            "fetch.wait.max.ms": 10,
+            "queued.min.messages": 200_000,
+        }
+    )
+
+
+def end_consumer(settings: Settings, group: str) -> Consumer:
+    """Asks for the true end of a log, open transactions included."""
+    return Consumer(
+        {
+            **_common(settings),
+            "group.id": group,
+            "enable.auto.commit": False,
+            "isolation.level": "read_uncommitted",
+        }
+    )
+
+
+def transactional_producer(settings: Settings, transactional_id: str) -> Producer:
+    """The producer of one worker."""
+    return Producer(
+        {
+            "linger.ms": 0,
+            # Reason: with the default of 100 ms each transaction meets the end of the one before it and waits.
+            "retry.backoff.ms": 1,
+            "queue.buffering.max.messages": 2_000_000,
+            "queue.buffering.max.kbytes": 1 << 20,
+            "batch.num.messages": 50_000,
+            "batch.size": 1_000_000,
+            # Reason: the Java client's, so that equal keys meet in one partition whoever wrote them.
+            "partitioner": "murmur2_random",
+            **_common(settings),
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": settings.transaction_timeout,
+        }
+    )
+
+
+def calling(what: str, call: Callable[..., T], *arguments: Any) -> T:
+    """Call the client; its errors come out as ours.
+
+    Raises:
+        RetriableError, AbortableError, FencedError, BrokerUnreachable, FatalError: by what is to be done.
+    """
+    try:
+        return call(*arguments)
+    except KafkaException as error:
+        raise translate(error.args[0], what) from error
+
+
+_FENCED = {
+    KafkaError._FENCED,
+    KafkaError.FENCED_INSTANCE_ID,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+}
+_UNREACHABLE = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
+
+
+def translate(error: KafkaError, what: str) -> StreamError:
+    """The client's error as one of ours; `what` names what was being done."""
+    said = f"{what}: {error.name()}: {error.str()}"
+    if error.txn_requires_abort():
+        return AbortableError(said)
+    if error.fatal() and error.code() in _FENCED or "fenced" in error.str().lower():
+        return FencedError(
+            f"{said}. Another process runs with the same instance name, or took over this one's tasks. "
+            "This one stops and commits nothing more."
+        )
+    if error.fatal():
+        return FatalError(said)
+    if error.retriable():
+        return RetriableError(said)
+    if error.code() in _UNREACHABLE:
+        return BrokerUnreachable(f"{said}. Is a broker running at the bootstrap servers, and can it be reached?")
+    return FatalError(said)

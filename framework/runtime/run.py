@@ -1,0 +1,56 @@
+"""Running an app: settings, topics, then one worker here or several under a supervisor."""
+
+import logging
+import signal
+import threading
+import uuid
+from collections.abc import Mapping
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from framework.config import Settings, load_settings
+from framework.runtime import kafka
+from framework.runtime.topics import Topics
+from framework.runtime.worker import Worker
+from state import StateFolder
+
+if TYPE_CHECKING:
+    from framework.dsl import App
+
+log = logging.getLogger("penstock")
+
+
+def run_app(app: "App", arguments: Mapping[str, Any]) -> None:
+    """Run one worker of the app in this process until SIGTERM or SIGINT.
+
+    Raises:
+        StreamError: see its tree; nothing committed is lost.
+    """
+    run_worker(app, load_settings(arguments, app.settings), index=0)
+
+
+def run_worker(app: "App", settings: Settings, *, index: int) -> None:
+    """Run the worker `index` of this machine."""
+    plan = app.plan()
+    is_static = settings.instance is not None
+    name = f"{settings.instance}-{index}" if is_static else f"worker-{index}"
+    folder = StateFolder(settings.state_dir / app.id / name, app.id)
+    try:
+        layout = Topics(kafka.admin_client(settings), settings.bootstrap_servers).prepare(plan)
+        identity = name if is_static else f"{name}-{uuid.uuid4().hex[:12]}"
+        worker = Worker(layout, settings, identity=identity, is_static=is_static, state_folder=folder)
+    except BaseException:
+        folder.release()
+        raise
+    if threading.current_thread() is threading.main_thread():
+        _stop_on_signals(worker)
+    log.info("worker %s of %s runs on %s", identity, app.id, settings.bootstrap_servers)
+    worker.run()
+
+
+def _stop_on_signals(worker: Worker) -> None:
+    def stop(_: int, __: FrameType | None) -> None:
+        worker.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

@@ -1,0 +1,166 @@
+"""One sub-topology on one partition: its steps, its stores, and how far it has read.
+
+    created ──▶ restoring ──▶ running ──▶ closed
+                    ▲            │
+                    └────────────┘  the transaction was aborted: what it did is read again
+
+A task knows no Kafka: the worker and the test driver feed it records and take what it writes.
+"""
+
+from enum import StrEnum
+
+from framework.errors import RecordError
+from framework.operators import Output, Pipeline, StepFailed
+from framework.plan.plan import SubTopology
+from framework.records import Records, TaskId, TopicPartition
+from state import ChangelogBatch, TaskState
+
+
+class TaskPhase(StrEnum):
+    """Where a task is in its life; `LEGAL` says what may follow."""
+
+    CREATED = "created"
+    RESTORING = "restoring"
+    RUNNING = "running"
+    CLOSED = "closed"
+
+
+LEGAL = {
+    TaskPhase.CREATED: {TaskPhase.RESTORING, TaskPhase.CLOSED},
+    TaskPhase.RESTORING: {TaskPhase.RUNNING, TaskPhase.RESTORING, TaskPhase.CLOSED},
+    TaskPhase.RUNNING: {TaskPhase.RESTORING, TaskPhase.CLOSED},
+    TaskPhase.CLOSED: set[TaskPhase](),
+}
+
+
+class Task:
+    """See the module. `next_offsets` holds, of the open transaction, where each input is to be read on."""
+
+    def __init__(self, task_id: TaskId, sub: SubTopology, state: TaskState) -> None:
+        self.id, self.sub, self.state = task_id, sub, state
+        self.phase = TaskPhase.CREATED
+        self.next_offsets: dict[TopicPartition, int] = {}
+        # Reason: a failure while flushing names no record; the same records are then run one by one, each flushed.
+        self.is_careful = False
+        self._pipeline = Pipeline(sub, state.stores)
+        self._outputs: list[Output] = []
+
+    def enter(self, phase: TaskPhase) -> None:
+        """Go on to another phase."""
+        if phase not in LEGAL[self.phase]:
+            raise AssertionError(f"task {self.id} cannot go from {self.phase} to {phase}")
+        self.phase = phase
+
+    def process(self, tp: TopicPartition, records: Records) -> None:
+        """Run records of one partition, all or those before the first that fails.
+
+        Raises:
+            RecordError: a record cannot be processed; those before it were, it left nothing behind.
+        """
+        if not self.is_careful:
+            try:
+                self._apply(tp, records)
+            except StepFailed:
+                if len(records) == 1:
+                    raise
+            else:
+                return
+        for i in range(len(records)):
+            self._apply(tp, records.slice(i, i + 1))
+            if self.is_careful:
+                self._flush_one(tp, records.offsets[i])
+
+    def _apply(self, tp: TopicPartition, records: Records) -> None:
+        state = self.state
+        try:
+            oldest, newest = min(records.timestamps), max(records.timestamps)
+            if oldest < 0:
+                raise ValueError(f"its timestamp is {oldest}, which is not a time")
+            state.stream_time_ms = max(state.stream_time_ms, newest)
+            self._pipeline.process(tp.topic, records)
+        except (StepFailed, ValueError) as error:
+            state.reject()
+            self._pipeline.take_outputs()
+            if len(records) == 1:
+                raise self._record_error(error, tp, records.offsets[0]) from (error.__cause__ or error)
+            raise error if isinstance(error, StepFailed) else _failed_source(self, tp, error) from error
+        state.accept()
+        self._outputs += self._pipeline.take_outputs()
+        self.next_offsets[tp] = records.offsets[-1] + 1
+
+    def _flush_one(self, tp: TopicPartition, offset: int) -> None:
+        try:
+            self.flush()
+        except StepFailed as error:
+            self.state.reject_unsettled()
+            self.next_offsets[tp] = offset
+            raise self._record_error(error, tp, offset) from error.__cause__
+
+    def flush(self) -> None:
+        """Send on what the steps kept back.
+
+        Raises:
+            StepFailed: a step raised; what the transaction did must be dropped.
+        """
+        try:
+            self._pipeline.flush()
+        except StepFailed:
+            self._pipeline.take_outputs()
+            raise
+        self.state.settle()
+        self._outputs += self._pipeline.take_outputs()
+
+    def take_outputs(self) -> list[Output]:
+        """What the task wants written, which is forgotten here."""
+        outputs, self._outputs = self._outputs, []
+        return outputs
+
+    def changelog(self) -> dict[str, ChangelogBatch]:
+        """What the open transaction changed in each store."""
+        return self.state.changelog()
+
+    def commit(self, positions: dict[str, int]) -> None:
+        """The transaction is committed: write it to the stores.
+
+        Args:
+            positions: by store, the offset of its last changelog record.
+        """
+        self.state.commit(positions)
+        self.next_offsets = {}
+
+    def abort(self) -> None:
+        """Forget the open transaction."""
+        self.state.abort()
+        self.next_offsets, self._outputs = {}, []
+
+    def close(self) -> None:
+        """Release the stores; what is not committed is gone."""
+        self.enter(TaskPhase.CLOSED)
+        self.state.close()
+
+    @property
+    def dropped(self) -> dict[tuple[str, str], int]:
+        """Dropped records by step and reason."""
+        return self._pipeline.dropped
+
+    def _record_error(self, error: Exception, tp: TopicPartition, offset: int) -> RecordError:
+        node = error.node if isinstance(error, StepFailed) else None
+        cause = error.__cause__ or error
+        step = f', step "{node.name}", {node.origin}' if node is not None else ""
+        said = str(cause) if type(cause).__module__.startswith("serde") else f"{type(cause).__name__}: {cause}"
+        return RecordError(
+            f"cannot process {tp} at offset {offset} (task {self.id}{step}): {said.rstrip('.')}.\n"
+            "The task stopped before this record; what came before it is committed. Correct the producer or the "
+            "program and start again.",
+            tp=tp,
+            offset=offset,
+            task=self.id,
+            step=node.name if node is not None else None,
+        )
+
+
+def _failed_source(task: Task, tp: TopicPartition, error: Exception) -> StepFailed:
+    source = next(source for source in task.sub.sources if source.topic == tp.topic)
+    failed = StepFailed(source.node)
+    failed.__cause__ = error
+    return failed

@@ -1,0 +1,117 @@
+"""One worker's transaction: outputs, changelog records and offsets become visible together or not at all.
+
+The order of a commit is the guarantee: all records written and acknowledged (`flush`), then the offsets with the
+group's metadata (which refuses a worker whose tasks have moved), then the commit, then the stores. A successor that
+finds such a transaction open finds its changelog records in the log, and waits for it (see `restore.py`).
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from framework.errors import AbortableError, FatalError, RetriableError
+from framework.operators import Output
+from framework.records import TopicPartition
+from framework.runtime import kafka
+from framework.runtime.failpoints import failpoint
+from state import ChangelogBatch
+
+_CALL_TIMEOUT_S = 30.0
+_BACK_OFF_S = 0.005
+
+
+class Transaction:
+    """Begins with the first thing written, ends with `commit` or `abort`."""
+
+    def __init__(self, producer: kafka.Producer) -> None:
+        self._producer = producer
+        self.is_open = False
+        self._call("init transactions", producer.init_transactions, _CALL_TIMEOUT_S)
+
+    def begin(self) -> None:
+        """Open it, if it is not."""
+        if not self.is_open:
+            self._call("begin transaction", self._producer.begin_transaction)
+            self.is_open = True
+
+    def write(self, output: Output) -> None:
+        """Hand records to the client, which sends them meanwhile."""
+        topic, produce = output.topic, self._producer.produce
+        if output.headers is None:
+            rows: Any = zip(output.values, output.keys, output.timestamps, strict=True)
+            for value, key, timestamp in rows:
+                try:
+                    produce(topic, value, key, -1, None, None, timestamp)
+                except BufferError:
+                    self._make_room()
+                    produce(topic, value, key, -1, None, None, timestamp)
+            return
+        rows = zip(output.values, output.keys, output.timestamps, output.headers, strict=True)
+        for value, key, timestamp, headers in rows:
+            try:
+                produce(topic, value, key, -1, None, None, timestamp, headers)
+            except BufferError:
+                self._make_room()
+                produce(topic, value, key, -1, None, None, timestamp, headers)
+
+    def write_changelog(self, topic: str, partition: int, batch: ChangelogBatch, learnt: dict[str, int]) -> None:
+        """One record per changed key; the offset of the last one is put into `learnt` when it is acknowledged."""
+        produce, last = self._producer.produce, len(batch.keys) - 1
+
+        def on_delivery(_: Any, message: Any) -> None:
+            learnt[topic] = message.offset()
+
+        rows = zip(batch.keys, batch.values, batch.timestamps, strict=True)
+        for i, (key, value, timestamp) in enumerate(rows):
+            # Reason: a callback costs as much as the record; only the last offset is needed, and they ascend.
+            arguments = (topic, value, key, partition, None, on_delivery if i == last else None, timestamp)
+            try:
+                produce(*arguments)
+            except BufferError:
+                self._make_room()
+                produce(*arguments)
+
+    def commit(self, offsets: Mapping[TopicPartition, int], group_metadata: Any) -> None:
+        """Everything written and these offsets become visible.
+
+        Raises:
+            AbortableError: none of it did; call `abort`.
+            FencedError, FatalError: the process cannot go on.
+        """
+        failpoint("before-flush")
+        if self._producer.flush(_CALL_TIMEOUT_S) > 0:
+            raise AbortableError(f"records were not acknowledged within {_CALL_TIMEOUT_S:.0f} s")
+        failpoint("after-changelog")
+        places: Sequence[kafka.TopicPartition] = [
+            kafka.TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()
+        ]
+        send = self._producer.send_offsets_to_transaction
+        self._call("send offsets to transaction", send, places, group_metadata, _CALL_TIMEOUT_S)
+        failpoint("after-offsets")
+        self._call("commit transaction", self._producer.commit_transaction, _CALL_TIMEOUT_S)
+        self.is_open = False
+        failpoint("after-commit")
+
+    def abort(self) -> None:
+        """Nothing written since `begin` will be seen."""
+        try:
+            self._call("abort transaction", self._producer.abort_transaction, _CALL_TIMEOUT_S)
+        except FatalError as error:
+            # Reason: the client may have aborted already; then it refuses a second time, and all is well.
+            if "_STATE" not in str(error):
+                raise
+        self.is_open = False
+
+    def _call(self, what: str, call: Any, *arguments: Any) -> None:
+        deadline = time.monotonic() + _CALL_TIMEOUT_S
+        while True:
+            try:
+                return kafka.calling(what, call, *arguments)
+            except RetriableError as error:
+                if time.monotonic() > deadline:
+                    raise FatalError(f"gave up after {_CALL_TIMEOUT_S:.0f} s: {error}") from error
+                time.sleep(_BACK_OFF_S)
+
+    def _make_room(self) -> None:
+        # Reason: the client's queue is full; what it holds must leave before more can come in.
+        self._producer.flush(1.0)

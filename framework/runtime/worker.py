@@ -1,0 +1,328 @@
+"""One member of the consumer group: polls, runs its tasks, commits them together.
+
+Everything happens on one thread. The rebalance callbacks run inside `poll`; they never meet a chunk half done. Inputs
+of a task are added to the consumer only when its stores are complete, with the offsets they start from; so nothing of
+them is fetched too early, and other tasks go on meanwhile.
+
+Invariant: a chunk already taken belongs to an assignment; when its task is gone, so is the chunk.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from framework.config import Settings
+from framework.errors import AbortableError, BrokerUnreachable, FatalError, RecordError, RetriableError
+from framework.naming import transactional_id
+from framework.operators import StepFailed
+from framework.plan.partitions import Layout
+from framework.records import Records, TaskId, TopicPartition
+from framework.runtime import kafka
+from framework.runtime.commit import CommitPolicy
+from framework.runtime.failpoints import failpoint
+from framework.runtime.restore import Restorer
+from framework.runtime.task import Task, TaskPhase
+from framework.runtime.transaction import Transaction
+from state import StateFolder, TaskState
+from state.rocksdb import RocksBackend
+
+log = logging.getLogger("penstock.worker")
+
+_IDLE_POLL_S = 0.1
+_RESTORING_POLL_S = 0.005
+_DRAINED_POLL_S = 0.002
+_COMMITTED_TIMEOUT_S = 1.0
+
+
+class Worker:
+    """Runs the tasks that the group gives it.
+
+    Args:
+        layout: the plan on the topics as they are.
+        settings: see `config.py`.
+        identity: name of this worker, unique in the group; folder, transactional id and, if static, membership.
+        is_static: the identity outlives the process, so that a restart keeps its tasks.
+        state_folder: held by this process.
+    """
+
+    def __init__(
+        self, layout: Layout, settings: Settings, *, identity: str, is_static: bool, state_folder: StateFolder
+    ) -> None:
+        self._layout, self._settings, self._folder = layout, settings, state_folder
+        group = layout.plan.app_id
+        self._consumer = kafka.group_consumer(settings, group, f"{group}-{identity}" if is_static else None)
+        self._transaction = Transaction(
+            kafka.transactional_producer(settings, transactional_id(group, identity))
+        )
+        self._restorer = Restorer(kafka.restore_consumer(settings, group), kafka.end_consumer(settings, group))
+        self._policy = CommitPolicy(settings.commit_interval, settings.max_uncommitted_keys)
+        self._leads = {layout.lead(sub): sub for sub in layout.plan.sub_topologies}
+        self._tasks: dict[TaskId, Task] = {}
+        self._owner: dict[TopicPartition, Task] = {}  # inputs that the consumer reads now
+        self._awaiting_offsets: list[Task] = []
+        self._assigned: list[TaskId] = []  # by the group, not opened yet
+        self._last_commit_ms = 0.0
+        self._is_stopping = False
+        self.records = 0
+
+    def stop(self) -> None:
+        """Let `run` commit and return; may be called from a signal handler."""
+        self._is_stopping = True
+
+    def run(self) -> None:
+        """Work until `stop`.
+
+        Raises:
+            RecordError: a record cannot be processed; everything before it is committed.
+            FatalError: the process cannot go on; nothing uncommitted was kept.
+        """
+        self._consumer.subscribe(
+            list(self._leads), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        try:
+            while not self._is_stopping:
+                self._turn()
+            self._guarded(self._commit)
+        finally:
+            self._close()
+
+    # One turn of the loop
+
+    def _turn(self) -> None:
+        self._open_assigned()
+        messages = self._take()
+        if messages:
+            self._guarded(lambda: self._process(messages))
+        if self._transaction.is_open and (not messages or self._is_commit_due()):
+            self._guarded(self._commit)
+        self._advance_restores()
+
+    def _take(self) -> list[kafka.Message]:
+        is_waiting = self._restorer.is_active or self._awaiting_offsets
+        timeout_s = _DRAINED_POLL_S if self._transaction.is_open else _IDLE_POLL_S
+        try:
+            first = self._consumer.poll(min(timeout_s, _RESTORING_POLL_S) if is_waiting else timeout_s)
+            # Reason: consume() waits for all it is asked for; what is there already, after a first one, it gives at once.
+            messages = [first, *self._consumer.consume(self._settings.chunk_records, 0)] if first is not None else []
+        except kafka.KafkaException as error:
+            raise kafka.translate(error.args[0], "poll") from error
+        if any([message.error() for message in messages]):
+            messages = [message for message in messages if self._is_record(message)]
+        return messages
+
+    def _is_record(self, message: kafka.Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.fatal() or error.code() == kafka.KafkaError.FENCED_INSTANCE_ID:
+            raise kafka.translate(error, "poll")
+        log.warning("poll: %s: %s", error.name(), error.str())
+        return False
+
+    def _process(self, messages: Sequence[kafka.Message]) -> None:
+        by_tp: dict[tuple[str | None, int | None], list[kafka.Message]] = defaultdict(list)
+        for message in messages:
+            by_tp[message.topic(), message.partition()].append(message)
+        for (topic, partition), part in by_tp.items():
+            tp = TopicPartition(topic or "", partition or 0)
+            task = self._owner.get(tp)
+            if task is None:
+                continue
+            self._begin()
+            try:
+                task.process(tp, _records(part))
+            finally:
+                for output in task.take_outputs():
+                    self._transaction.write(output)
+            self.records += len(part)
+        failpoint("after-chunk")
+
+    def _begin(self) -> None:
+        if not self._transaction.is_open:
+            self._transaction.begin()
+            self._last_commit_ms = _now_ms()
+
+    def _is_commit_due(self) -> bool:
+        return self._policy.is_due(
+            now_ms=_now_ms(),
+            last_ms=self._last_commit_ms,
+            changed_keys=sum(task.state.uncommitted_count for task in self._tasks.values()),
+        )
+
+    # The commit
+
+    def _commit(self) -> None:
+        if not self._transaction.is_open:
+            return
+        tasks = [task for task in self._tasks.values() if task.next_offsets]
+        waiting: list[tuple[Task, dict[str, int]]] = []
+        for task in tasks:
+            if not task.is_careful:
+                self._flush(task)
+            for output in task.take_outputs():
+                self._transaction.write(output)
+        for task in tasks:
+            positions: dict[str, int] = {}
+            batches = task.changelog()
+            for store in task.sub.stores:
+                if store.name in batches:
+                    self._transaction.write_changelog(
+                        store.changelog, task.id.partition, batches[store.name], positions
+                    )
+            waiting.append((task, positions))
+        offsets = {tp: offset for task in tasks for tp, offset in task.next_offsets.items()}
+        self._transaction.commit(offsets, self._consumer.consumer_group_metadata())
+        for task, positions in waiting:
+            task.commit({s.name: positions[s.changelog] for s in task.sub.stores if s.changelog in positions})
+        self._last_commit_ms = _now_ms()
+
+    def _flush(self, task: Task) -> None:
+        try:
+            task.flush()
+        except StepFailed as error:
+            log.warning("task %s: step %s failed while flushing; its records are run one by one", task.id, error)
+            task.is_careful = True
+            raise AbortableError(f"step {error} failed while flushing") from error
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do it; if the transaction is lost by it, drop what it did and read it again."""
+        try:
+            work()
+        except AbortableError as error:
+            log.warning("the transaction is aborted and done again: %s", error)
+            self._abort()
+        except RecordError:
+            self._commit()
+            raise
+
+    def _abort(self) -> None:
+        if self._transaction.is_open:
+            self._transaction.abort()
+        for task in list(self._tasks.values()):
+            task.abort()
+            if task.phase is TaskPhase.RUNNING:
+                # Reason: whether a commit went through is known by the broker alone, so every task asks it again.
+                self._detach(task)
+                task.enter(TaskPhase.RESTORING)
+                self._restorer.start(task)
+
+    # Tasks come and go
+
+    def _on_assign(self, _: kafka.Consumer, partitions: Sequence[kafka.TopicPartition]) -> None:
+        self._assigned += self._task_ids(partitions)
+        self._consumer.incremental_assign([])
+        failpoint("during-rebalance")
+
+    def _on_revoke(self, _: kafka.Consumer, partitions: Sequence[kafka.TopicPartition]) -> None:
+        failpoint("during-rebalance")
+        self._guarded(self._commit)
+        self._drop(partitions)
+
+    def _on_lost(self, _: kafka.Consumer, partitions: Sequence[kafka.TopicPartition]) -> None:
+        log.warning("lost %s: this worker was silent for too long", [f"{p.topic}-{p.partition}" for p in partitions])
+        self._abort()
+        self._drop(partitions)
+
+    def _task_ids(self, partitions: Sequence[kafka.TopicPartition]) -> list[TaskId]:
+        return [TaskId(self._leads[p.topic].index, p.partition) for p in partitions]
+
+    def _drop(self, partitions: Sequence[kafka.TopicPartition]) -> None:
+        gone = self._task_ids(partitions)
+        self._assigned = [task_id for task_id in self._assigned if task_id not in gone]
+        for task_id in gone:
+            task = self._tasks.pop(task_id, None)
+            if task is not None:
+                self._restorer.stop(task)
+                if task in self._awaiting_offsets:
+                    self._awaiting_offsets.remove(task)
+                self._detach(task)
+                task.close()
+        log.info("gave up tasks %s", " ".join(map(str, gone)))
+        self._consumer.incremental_unassign([])
+
+    def _detach(self, task: Task) -> None:
+        """Stop reading a task's inputs."""
+        inputs = [tp for tp, owner in self._owner.items() if owner is task]
+        for tp in inputs:
+            del self._owner[tp]
+        if inputs:
+            self._consumer.incremental_unassign([kafka.TopicPartition(*tp) for tp in inputs])
+
+    def _open_assigned(self) -> None:
+        assigned, self._assigned = self._assigned, []
+        for task_id in assigned:
+            sub = self._layout.plan.sub_topologies[task_id.sub_topology]
+            specs = [store.spec for store in sub.stores]
+            backend = RocksBackend(self._task_path(task_id), [spec.name for spec in specs])
+            task = Task(task_id, sub, TaskState(specs, backend, self._settings.cache_entries))
+            self._tasks[task_id] = task
+            task.enter(TaskPhase.RESTORING)
+            self._restorer.start(task)
+        if assigned:
+            log.info("assigned tasks %s", " ".join(map(str, assigned)))
+
+    def _task_path(self, task_id: TaskId) -> Path:
+        return self._folder.task_path(str(task_id))
+
+    def _advance_restores(self) -> None:
+        if self._restorer.is_active:
+            self._awaiting_offsets += self._restorer.step(_RESTORING_POLL_S)
+        if self._awaiting_offsets:
+            self._start_reading()
+
+    def _start_reading(self) -> None:
+        """Read on where the group has committed; offsets of an open transaction are waited for."""
+        tasks, self._awaiting_offsets = self._awaiting_offsets, []
+        inputs = {tp: task for task in tasks for tp in self._layout.inputs(task.id)}
+        places = [kafka.TopicPartition(*tp) for tp in inputs]
+        try:
+            found = kafka.calling("ask for committed offsets", self._consumer.committed, places, _COMMITTED_TIMEOUT_S)
+        except (RetriableError, BrokerUnreachable) as error:
+            log.warning("%s; asking again", error)
+            self._awaiting_offsets = tasks
+            return
+        if errors := [place.error for place in found if place.error is not None]:
+            log.warning("committed offsets: %s; asking again", errors[0])
+            self._awaiting_offsets = tasks
+            return
+        start = [
+            kafka.TopicPartition(p.topic, p.partition, p.offset if p.offset >= 0 else kafka.OFFSET_BEGINNING)
+            for p in found
+        ]
+        self._consumer.incremental_assign(start)
+        for task in tasks:
+            task.enter(TaskPhase.RUNNING)
+        self._owner.update(inputs)
+
+    def _close(self) -> None:
+        for task in self._tasks.values():
+            if task.phase is not TaskPhase.CLOSED:
+                task.abort()
+        try:
+            if self._transaction.is_open:
+                self._transaction.abort()
+        except FatalError as error:
+            log.warning("closing: %s", error)
+        # Reason: close() leaves the group (a dynamic member) and calls on_revoke, which closes the tasks.
+        self._consumer.close()
+        self._folder.release()
+
+
+def _records(messages: Sequence[kafka.Message]) -> Records:
+    headers = [message.headers() for message in messages]
+    return Records(
+        [message.key() for message in messages],  # type: ignore[misc]  # bytes: no deserializer is set
+        [message.value() for message in messages],  # type: ignore[misc]
+        [message.timestamp()[1] for message in messages],
+        [message.offset() for message in messages],  # type: ignore[misc]  # None only for errors
+        headers if any(headers) else None,  # type: ignore[arg-type]
+    )
+
+
+def _now_ms() -> float:
+    return time.monotonic() * 1000
+
+
+__all__ = ["Worker"]
