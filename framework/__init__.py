@@ -5,7 +5,17 @@ from framework.errors import ConfigError, DeclarationError, FatalError, RecordEr
 from framework.records import Record, TopicPartition
 
 __all__ = [
-    "App", "Stream", "Table", "GroupedStream", "Topic",
-    "Record", "TopicPartition",
-    "StreamError", "DeclarationError", "ConfigError", "TopicError", "RecordError", "FatalError",
+    "App",
+    "Stream",
+    "Table",
+    "GroupedStream",
+    "Topic",
+    "Record",
+    "TopicPartition",
+    "StreamError",
+    "DeclarationError",
+    "ConfigError",
+    "TopicError",
+    "RecordError",
+    "FatalError",
 ]

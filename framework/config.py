@@ -17,6 +17,21 @@ from framework.errors import ConfigError
 if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
 
+
+def _with_dots(given: Any) -> Any:
+    """`{"security": {"protocol": x}}`, which the environment gives, as `{"security.protocol": x}`."""
+    if not isinstance(given, dict):
+        return given
+    flat: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, dict):
+            flat.update({f"{name}.{inner}": v for inner, v in _with_dots(value).items()})
+        else:
+            flat[name] = value
+    return flat
+
+
+ClientSettings = Annotated[dict[str, str | int | float | bool], BeforeValidator(_with_dots)]
 Ms = Annotated[int, BeforeValidator(lambda given: to_ms(given) if not isinstance(given, int) else given)]
 
 # Reason: with another value of these the guarantees do not hold, whatever else is set.
@@ -38,10 +53,12 @@ GUARDED = {
 class Settings(BaseSettings):
     """What can be set. Durations are in ms inside; from outside `"250ms" "10s" "5m"` are understood too."""
 
-    model_config = SettingsConfigDict(env_prefix="PENSTOCK_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PENSTOCK_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers to ask first, as host:port,host:port.")
-    state_dir: Path = Field(Path(".penstock/state"), description="Where stores are kept, one folder per app and worker.")
+    state_dir: Path = Field(
+        Path(".penstock/state"), description="Where stores are kept, one folder per app and worker."
+    )
     instance: str | None = Field(
         None,
         description="Stable name of this process, such as its pod's: a restart keeps its tasks and fences its past.",
@@ -58,18 +75,18 @@ class Settings(BaseSettings):
         200_000, ge=1, description="Commit early when one transaction has changed so many keys."
     )
     cache_entries: int = Field(100_000, ge=0, description="Decoded entries remembered per store and task.")
-    kafka: dict[str, str | int | float | bool] = Field(
+    kafka: ClientSettings = Field(
         default_factory=dict, description="Settings of the Kafka client (librdkafka), by their own names."
     )
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the signature is pydantic's
         init_settings: "PydanticBaseSettingsSource",
         env_settings: "PydanticBaseSettingsSource",
-        dotenv_settings: "PydanticBaseSettingsSource",
-        file_secret_settings: "PydanticBaseSettingsSource",
+        dotenv_settings: "PydanticBaseSettingsSource",  # noqa: ARG003
+        file_secret_settings: "PydanticBaseSettingsSource",  # noqa: ARG003
     ) -> "tuple[PydanticBaseSettingsSource, ...]":
         return (init_settings, env_settings)
 

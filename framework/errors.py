@@ -73,7 +73,7 @@ class FencedError(FatalError):
     exit_code = 4
 
 
-class BrokerUnreachable(FatalError):  # noqa: N818 - reads as what happened
+class BrokerUnreachable(FatalError):
     """No broker answered at the bootstrap servers."""
 
     exit_code = 3

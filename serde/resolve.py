@@ -28,7 +28,7 @@ _SUPPORTED = (
 _PYDANTIC_MARKS = ("__pydantic_core_schema__", "__get_pydantic_core_schema__")
 
 
-def for_type(tp: object, format: str | None = None) -> Serde[Any]:  # noqa: A002  # the word users know it by
+def for_type(tp: object, format: str | None = None) -> Serde[Any]:  # the word users know it by
     """The serde of a declared type.
 
     Args:
@@ -72,7 +72,7 @@ def _primitive(tp: object) -> Serde[Any] | None:
     return _PRIMITIVES.get(tp)
 
 
-def _typed(tp: object, format: Format) -> TypedSerde:  # noqa: A002  # as in for_type
+def _typed(tp: object, format: Format) -> TypedSerde:  # as in for_type
     if tp in (None, NoneType):
         raise _refused(tp, "None is written as null in every format and needs no serde")
     if isinstance(tp, str):
@@ -87,7 +87,7 @@ def _typed(tp: object, format: Format) -> TypedSerde:  # noqa: A002  # as in for
     return serde
 
 
-def _msgspec(tp: object, format: Format) -> TypedSerde:  # noqa: A002  # as in for_type
+def _msgspec(tp: object, format: Format) -> TypedSerde:  # as in for_type
     from serde.structs import MsgspecSerde, unsupported_in
 
     for part in unsupported_in(tp):
@@ -95,7 +95,7 @@ def _msgspec(tp: object, format: Format) -> TypedSerde:  # noqa: A002  # as in f
     return MsgspecSerde(tp, format)
 
 
-def _pydantic(tp: object, format: Format) -> TypedSerde:  # noqa: A002  # as in for_type
+def _pydantic(tp: object, format: Format) -> TypedSerde:  # as in for_type
     from serde.models import PydanticSerde
 
     return PydanticSerde(tp, format)

@@ -9,7 +9,16 @@ from state.spec import StoreSpec
 from state.task_state import ChangelogBatch, TaskState
 
 __all__ = [
-    "StoreSpec", "KeyValueStore", "TaskState", "ChangelogBatch",
-    "BytesBackend", "MemoryBackend", "StateFolder",
-    "StateError", "StateFolderInUse", "StateFolderMismatch", "StateUnreadable", "StateWriteFailed",
+    "StoreSpec",
+    "KeyValueStore",
+    "TaskState",
+    "ChangelogBatch",
+    "BytesBackend",
+    "MemoryBackend",
+    "StateFolder",
+    "StateError",
+    "StateFolderInUse",
+    "StateFolderMismatch",
+    "StateUnreadable",
+    "StateWriteFailed",
 ]

@@ -59,9 +59,7 @@ class KeyValueStore(Generic[V]):
     def scan(self, start: bytes | None = None, end: bytes | None = None) -> Iterator[tuple[bytes, V]]:
         """The entries of [start, end) in the order of the keys' bytes, as the open transaction sees them."""
         changed = {**self._flushed, **self._dirty, **self._fresh}
-        above = iter(
-            sorted(k for k in changed if (start is None or k >= start) and (end is None or k < end))
-        )
+        above = iter(sorted(k for k in changed if (start is None or k >= start) and (end is None or k < end)))
         waiting = next(above, None)
         for key, stored in self._backend.scan(self.name, start, end):
             while waiting is not None and waiting < key:

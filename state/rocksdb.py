@@ -6,7 +6,7 @@ process tears no batch.
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 from rocksdict import (
     BlockBasedOptions,
@@ -54,10 +54,10 @@ class RocksBackend:
 
     def get_many(self, store: str, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         try:
-            found: Sequence[bytes | None] = self._families[store].get(list(keys))
+            found: Any = self._families[store].get(list(keys))
         except Exception as error:
             self._unreadable(error)
-        return found
+        return cast(Sequence[bytes | None], found)
 
     def scan(
         self, store: str, start: bytes | None = None, end: bytes | None = None, *, reverse: bool = False

@@ -15,8 +15,7 @@ _unpack_from = _STAMP.unpack_from
 def stamp_many(values: Sequence[bytes | None], timestamps: Sequence[int]) -> list[bytes | None]:
     """Stored bytes of each value; None (deleted) stays None."""
     return [
-        None if value is None else _pack(timestamp) + value
-        for value, timestamp in zip(values, timestamps, strict=True)
+        None if value is None else _pack(timestamp) + value for value, timestamp in zip(values, timestamps, strict=True)
     ]
 
 

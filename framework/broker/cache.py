@@ -1,4 +1,7 @@
-"""Where what was fetched and prepared is kept: `PENSTOCK_CACHE`, else `XDG_CACHE_HOME/penstock`, else `~/.cache/penstock`."""
+"""Where what was fetched and prepared is kept.
+
+`PENSTOCK_CACHE`, else `XDG_CACHE_HOME/penstock`, else `~/.cache/penstock`.
+"""
 
 import fcntl
 import os

@@ -21,8 +21,11 @@ def _die_with_parent() -> None:
 
 
 def main() -> None:
-    java = subprocess.Popen(  # noqa: PLW1509 - one thread here, and prctl is safe after fork
-        sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr, preexec_fn=_die_with_parent
+    java = subprocess.Popen(
+        sys.argv[1:],
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509  # one thread here, and prctl is safe after fork
     )
     print(java.pid, flush=True)
 

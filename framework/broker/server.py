@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from framework.broker.errors import BrokerError
 from framework.broker.process import BrokerProcess, free_port, java_command
@@ -94,7 +95,7 @@ class EmbeddedKafka:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
 
-    def __enter__(self) -> "EmbeddedKafka":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -58,7 +58,7 @@ class FunctionTypes:
     returns: object
 
 
-class ArityMismatch(TypeError):  # noqa: N818  # the name says what happened
+class ArityMismatch(TypeError):  # the name says what happened
     """A function that cannot be called with so many arguments.
 
     Attributes:
@@ -74,7 +74,7 @@ class ArityMismatch(TypeError):  # noqa: N818  # the name says what happened
         return f"it takes {self.got}, not {self.wanted}"
 
 
-class UnresolvedAnnotation(TypeError):  # noqa: N818  # as above
+class UnresolvedAnnotation(TypeError):  # as above
     """An annotation that names something which does not exist, or not where the function was written."""
 
 

@@ -31,7 +31,7 @@ class App:
         settings: settings of this app, by name; arguments of the command and the environment go before them.
     """
 
-    def __init__(self, id: str, *, require_names: bool = False, settings: Mapping[str, Any] | None = None) -> None:  # noqa: A002
+    def __init__(self, id: str, *, require_names: bool = False, settings: Mapping[str, Any] | None = None) -> None:
         if not is_legal(id):
             raise DeclarationError(
                 f"{user_line()}: {id!r} cannot be an app's id: use 1 to 200 letters, digits, dots, dashes, underscores."
@@ -102,7 +102,9 @@ class App:
             except SerdeError as error:
                 raise DeclarationError(f'{user_line()}: the {what} of the topic "{name}": {error}') from error
         if self.topics.setdefault(name, spec) != spec:
-            raise DeclarationError(f'{user_line()}: the topic "{name}" was declared before with other types or settings.')
+            raise DeclarationError(
+                f'{user_line()}: the topic "{name}" was declared before with other types or settings.'
+            )
         return Topic(spec)
 
     def topology(
@@ -187,5 +189,3 @@ class App:
 
     def __repr__(self) -> str:
         return f"App({self.id!r})"
-
-

@@ -13,9 +13,7 @@ from framework.plan.nodes import SourceNode, StepNode
 from framework.plan.types import TypeRef
 
 
-def declare_handler(
-    scope: Scope, function: Callable[..., Any], source: SourceNode, to: Topic[Any, Any] | None
-) -> None:
+def declare_handler(scope: Scope, function: Callable[..., Any], source: SourceNode, to: Topic[Any, Any] | None) -> None:
     """Add the step that calls the function, and its sink.
 
     Raises:

@@ -36,7 +36,9 @@ class Scope:
                 f"{name!r} cannot name a step: use 1 to 200 letters, digits, dots, dashes and underscores."
             )
         if taken := next((n for n in self.nodes if n.name == name), None):
-            raise self.error(f"the name {name!r} is taken by the step {taken.verb}() at {taken.origin}: choose another.")
+            raise self.error(
+                f"the name {name!r} is taken by the step {taken.verb}() at {taken.origin}: choose another."
+            )
         return name
 
     def add(self, node: Node) -> None:
@@ -90,4 +92,3 @@ class Scope:
 def stated(explicit: object | None, inferred: object) -> TypeRef:
     """A reference to the type given as `type=`, else to what the function's annotation says."""
     return TypeRef(explicit if explicit is not None else inferred)
-

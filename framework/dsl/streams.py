@@ -114,9 +114,7 @@ class Stream(Generic[K, V]):
         self._check_items("filter_items", fn)
         return self._step("filter_items", fn, name)
 
-    def rekey(
-        self, fn: Callable[[V], K2], *, key: type[K2] | None = None, name: str | None = None
-    ) -> "Stream[K2, V]":
+    def rekey(self, fn: Callable[[V], K2], *, key: type[K2] | None = None, name: str | None = None) -> "Stream[K2, V]":
         """A new key for each record by `fn(value)`; what groups or joins afterwards repartitions first."""
         returns = self._scope.check_function("rekey", fn, ("values", self.node.value)).returns
         return self._step("rekey", fn, name, key=stated(key, returns), rekeyed=True)
@@ -126,7 +124,7 @@ class Stream(Generic[K, V]):
     def branch(
         self, *predicates: Callable[[V], object], otherwise: bool = False, name: str | None = None
     ) -> "tuple[Stream[K, V], ...]":
-        """One stream per predicate, and one more for the rest with `otherwise=True`; the first that is true takes it."""
+        """One stream per predicate, and one for the rest with `otherwise=True`; the first true one takes the record."""
         if not predicates:
             raise self._scope.error("branch() takes at least one predicate.")
         for predicate in predicates:
@@ -302,4 +300,3 @@ class Stream(Generic[K, V]):
 
     def __repr__(self) -> str:
         return f"Stream[{type_name(self.node.key.known)}, {type_name(self.node.value.known)}] after {self.node.name}"
-

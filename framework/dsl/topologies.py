@@ -17,9 +17,7 @@ Collection = Stream[Any, Any] | Table[Any, Any]
 Sinks = Topic[Any, Any] | tuple[Topic[Any, Any], ...] | None
 
 
-def declare_topology(
-    scope: Scope, function: Callable[..., Any], sources: Sequence[SourceNode], to: Sinks
-) -> None:
+def declare_topology(scope: Scope, function: Callable[..., Any], sources: Sequence[SourceNode], to: Sinks) -> None:
     """Add the function's nodes to the scope, from its sources to its sinks.
 
     Raises:

@@ -12,9 +12,9 @@ from typing import Any
 
 from framework.chunk import Chunk, Column
 from framework.operators.base import FlushingOperator, OperatorContext, empty_chunk
+from framework.operators.mutability import is_immutable
 from framework.plan.nodes import AggregateNode, Aggregation
 from framework.plan.types import UNKNOWN
-from framework.operators.mutability import is_immutable
 from state import KeyValueStore
 
 Stamped = tuple[Any, int]
@@ -109,10 +109,9 @@ class FoldOperator(StoringOperator):
         fold(self._store, keys, chunk.values.decoded, chunk.timestamps, self._add, self._initial, self._copy)
 
     def apply_each(self, keys: list[Any], chunk: Chunk) -> list[Stamped]:
-        results = fold(
+        return fold(
             self._store, keys, chunk.values.decoded, chunk.timestamps, self._add, self._initial, self._copy, each=True
         )
-        return results
 
 
 class TableOperator(StoringOperator):
@@ -155,7 +154,7 @@ def fold(
     olds = store.get_many(distinct)
     if copy is not None:
         olds = [old if old is None or old[0] is None else (copy(old[0]), old[1]) for old in olds]
-    states = dict(zip(distinct, olds, strict=True))
+    states: dict[bytes, Any] = dict(zip(distinct, olds, strict=True))
     results: list[Stamped] = []
     for key, value, timestamp in zip(keys, values, timestamps, strict=True):
         old = states[key]

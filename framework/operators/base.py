@@ -47,7 +47,7 @@ class OperatorContext:
     dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-class StepFailed(Exception):  # noqa: N818 - control flow inside the framework: the task turns it into a RecordError
+class StepFailed(Exception):
     """A step raised; `__cause__` is what it raised."""
 
     def __init__(self, node: Node) -> None:

@@ -36,7 +36,7 @@ class Step:
 
 
 class Pipeline:
-    """Runs chunks through the steps of a sub-topology. `outputs` collects what reaches the sinks, for the task to take."""
+    """Runs chunks through the steps of a sub-topology; `outputs` collects what reaches the sinks, for the task."""
 
     def __init__(self, sub: SubTopology, stores: Mapping[str, KeyValueStore[Any]]) -> None:
         self.outputs: list[Output] = []
@@ -44,9 +44,7 @@ class Pipeline:
         self._is_ordered = sub.is_ordered
         self._sources = {source.topic: source for source in sub.sources}
         steps = [*self._inner_steps(sub), *self._sink_steps(sub)]
-        self._flushing = [
-            (step.node, step.operator) for step in steps if isinstance(step.operator, FlushingOperator)
-        ]
+        self._flushing = [(step.node, step.operator) for step in steps if isinstance(step.operator, FlushingOperator)]
         starts = [*(source.node for source in sub.sources), *(node for node, _ in self._flushing)]
         self._after = {start: _reachable(start, steps) for start in starts}
 
@@ -131,12 +129,6 @@ def _reachable(start: Node, steps: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def _source_chunk(source: Source, records: Records, *, ordered: bool) -> Chunk:
-    keys = (
-        Column([None] * len(records))
-        if source.key_serde is None
-        else Column(None, records.keys, source.key_serde)
-    )
+    keys = Column([None] * len(records)) if source.key_serde is None else Column(None, records.keys, source.key_serde)
     order = list(range(len(records))) if ordered else None
-    return Chunk(
-        keys, Column(None, records.values, source.value_serde), records.timestamps, records.headers, order
-    )
+    return Chunk(keys, Column(None, records.values, source.value_serde), records.timestamps, records.headers, order)

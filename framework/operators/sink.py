@@ -31,9 +31,7 @@ class SinkOperator(Operator):
         self._outputs = outputs
 
     def process(self, chunk: Chunk) -> Chunk:
-        keys: list[Any] = (
-            [None] * len(chunk) if self._key_serde is None else chunk.keys.encoded(self._key_serde)
-        )
+        keys: list[Any] = [None] * len(chunk) if self._key_serde is None else chunk.keys.encoded(self._key_serde)
         values = chunk.values.encoded(self._value_serde)
         self._outputs.append(Output(self._topic, keys, values, chunk.timestamps, chunk.headers))
         return empty_chunk()

@@ -47,7 +47,7 @@ def lay_out(plan: Plan, existing: Mapping[str, int]) -> Layout:
     """
     if missing := [topic.name for topic in plan.source_topics if topic.name not in existing]:
         raise TopicError(
-            f"the app \"{plan.app_id}\" reads {', '.join(missing)}, which the broker does not have: create "
+            f'the app "{plan.app_id}" reads {", ".join(missing)}, which the broker does not have: create '
             f"{'it' if len(missing) == 1 else 'them'}, for instance with `penstock topics APP --create`."
         )
     partitions = {topic.name: existing[topic.name] for topic in plan.topics if topic.name in existing}

@@ -66,6 +66,6 @@ class InternalTopic:
         return ("cleanup.policy", "retention.ms", "retention.bytes")
 
 
-def serde_for(known: object, format: str | None = None) -> Serde[object]:  # noqa: A002 - the word users write
+def serde_for(known: object, format: str | None = None) -> Serde[object]:
     """The serde of a type; JSON for one that nobody stated."""
     return for_type(Any if known is UNKNOWN else known, format)

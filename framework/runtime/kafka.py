@@ -19,7 +19,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it re-exports two of them without saying so
     AdminClient,
     ConfigResource,
     NewTopic,
@@ -159,7 +159,7 @@ def translate(error: KafkaError, what: str) -> StreamError:
     said = f"{what}: {error.name()}: {error.str()}"
     if error.txn_requires_abort():
         return AbortableError(said)
-    if error.fatal() and error.code() in _FENCED or "fenced" in error.str().lower():
+    if (error.fatal() and error.code() in _FENCED) or "fenced" in error.str().lower():
         return FencedError(
             f"{said}. Another process runs with the same instance name, or took over this one's tasks. "
             "This one stops and commits nothing more."

@@ -65,11 +65,11 @@ class Restorer:
             place = kafka.TopicPartition(*tp)
             low, end = kafka.calling(
                 f"find the end of {tp}", lambda p=place: self._ends.get_watermark_offsets(p, timeout=_CALL_TIMEOUT_S)
-            ) or (0, 0)
+            )
             position = task.state.position(store.name)
             if position + 1 < low or position >= end:
                 log.warning(
-                    "task %s: the store %s stops at offset %d, but %s holds %d to %d: it is restored from the beginning",
+                    "task %s: the store %s stops at offset %d, but %s holds %d to %d: it is restored from there",
                     task.id, store.name, position, tp, low, end,
                 )  # fmt: skip
                 if position >= 0:
@@ -108,7 +108,9 @@ class Restorer:
             elif error.code() == kafka.KafkaError._PARTITION_EOF:
                 ended[tp] = message.offset() or 0
             elif error.fatal() or error.code() == kafka.KafkaError._AUTO_OFFSET_RESET:
-                raise FatalError(f"cannot restore from {tp}: {error.str()}. Start again to restore it from its beginning.")
+                raise FatalError(
+                    f"cannot restore from {tp}: {error.str()}. Start again to restore it from its beginning."
+                )
             else:
                 log.warning("restore: %s", error.str())
         for tp, records in by_tp.items():
@@ -126,8 +128,8 @@ class Restorer:
     def _restore(self, part: _Part, messages: list[kafka.Message]) -> None:
         part.task.state.restore(
             part.store,
-            [m.key() for m in messages],  # type: ignore[misc]  # a changelog record has a key of bytes
-            [m.value() for m in messages],  # type: ignore[misc]
+            [m.key() for m in messages],
+            [m.value() for m in messages],
             [m.timestamp()[1] for m in messages],
             messages[-1].offset() or 0,
         )

@@ -45,7 +45,7 @@ class Topics:
         internal = {topic.name for topic in plan.internal_topics}
         if missing := sorted(written - internal - existing.keys()):
             raise TopicError(
-                f"the app \"{plan.app_id}\" writes {', '.join(missing)}, which the broker does not have: create "
+                f'the app "{plan.app_id}" writes {", ".join(missing)}, which the broker does not have: create '
                 f"{'it' if len(missing) == 1 else 'them'}, for instance with `penstock topics APP --create`."
             )
         self._check([t for t in plan.internal_topics if t.name in existing], layout, existing)

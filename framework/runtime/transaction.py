@@ -106,7 +106,8 @@ class Transaction:
         deadline = time.monotonic() + _CALL_TIMEOUT_S
         while True:
             try:
-                return kafka.calling(what, call, *arguments)
+                kafka.calling(what, call, *arguments)
+                return
             except RetriableError as error:
                 if time.monotonic() > deadline:
                     raise FatalError(f"gave up after {_CALL_TIMEOUT_S:.0f} s: {error}") from error

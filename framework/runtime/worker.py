@@ -53,9 +53,7 @@ class Worker:
         self._layout, self._settings, self._folder = layout, settings, state_folder
         group = layout.plan.app_id
         self._consumer = kafka.group_consumer(settings, group, f"{group}-{identity}" if is_static else None)
-        self._transaction = Transaction(
-            kafka.transactional_producer(settings, transactional_id(group, identity))
-        )
+        self._transaction = Transaction(kafka.transactional_producer(settings, transactional_id(group, identity)))
         self._restorer = Restorer(kafka.restore_consumer(settings, group), kafka.end_consumer(settings, group))
         self._policy = CommitPolicy(settings.commit_interval, settings.max_uncommitted_keys)
         self._leads = {layout.lead(sub): sub for sub in layout.plan.sub_topologies}
@@ -104,11 +102,11 @@ class Worker:
         timeout_s = _DRAINED_POLL_S if self._transaction.is_open else _IDLE_POLL_S
         try:
             first = self._consumer.poll(min(timeout_s, _RESTORING_POLL_S) if is_waiting else timeout_s)
-            # Reason: consume() waits for all it is asked for; what is there already, after a first one, it gives at once.
+            # Reason: consume() waits for all it is asked for; what is there already it gives at once.
             messages = [first, *self._consumer.consume(self._settings.chunk_records, 0)] if first is not None else []
         except kafka.KafkaException as error:
             raise kafka.translate(error.args[0], "poll") from error
-        if any([message.error() for message in messages]):
+        if any(message.error() for message in messages):
             messages = [message for message in messages if self._is_record(message)]
         return messages
 
@@ -313,8 +311,8 @@ class Worker:
 def _records(messages: Sequence[kafka.Message]) -> Records:
     headers = [message.headers() for message in messages]
     return Records(
-        [message.key() for message in messages],  # type: ignore[misc]  # bytes: no deserializer is set
-        [message.value() for message in messages],  # type: ignore[misc]
+        [message.key() for message in messages],
+        [message.value() for message in messages],
         [message.timestamp()[1] for message in messages],
         [message.offset() for message in messages],  # type: ignore[misc]  # None only for errors
         headers if any(headers) else None,  # type: ignore[arg-type]
