@@ -128,7 +128,7 @@ class Restorer:
     def _restore(self, part: _Part, messages: list[kafka.Message]) -> None:
         part.task.state.restore(
             part.store,
-            [m.key() for m in messages],
+            [m.key() for m in messages],  # type: ignore[misc]  # a changelog record has a key
             [m.value() for m in messages],
             [m.timestamp()[1] for m in messages],
             messages[-1].offset() or 0,
