@@ -24,7 +24,7 @@ class StoringOperator(FlushingOperator):
     """A step whose results are the values of its store, as tuples (value, timestamp in ms)."""
 
     def __init__(self, name: str, context: OperatorContext, *, every_change: bool) -> None:
-        self._name, self._every_change = name, every_change
+        self._name, self._every_change = name, every_change or context.every_change
         self._store: KeyValueStore[Stamped] = context.stores[name]
         self._key_serde, self._dropped = self._store.spec.key_serde, context.dropped
 
@@ -89,7 +89,7 @@ class CountOperator(StoringOperator):
         )
 
     def apply_each(self, keys: list[Any], chunk: Chunk) -> list[Stamped]:
-        return fold(self._store, keys, chunk.timestamps, chunk.timestamps, _count_up, int)
+        return fold(self._store, keys, chunk.timestamps, chunk.timestamps, _count_up, int, each=True)
 
 
 class FoldOperator(StoringOperator):
