@@ -154,7 +154,7 @@ class App:
             StreamError: as the command `penstock run` would report it.
         """
         # Reason: declaring an app loads neither Kafka's client nor RocksDB; running it does.
-        from framework.runtime import run_app
+        from framework.runtime.run import run_app
 
         run_app(self, settings)
 

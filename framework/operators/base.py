@@ -41,9 +41,13 @@ class SplittingOperator(ABC):
 
 @dataclass
 class OperatorContext:
-    """What a task lends its operators: its stores by name, and a tally of dropped records by step and reason."""
+    """What a task lends its operators: its stores by name, and a tally of dropped records by step and reason.
+
+    With `every_change` tables pass every change on, whatever their nodes say.
+    """
 
     stores: Mapping[str, KeyValueStore[Any]]
+    every_change: bool = False
     dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 

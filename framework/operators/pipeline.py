@@ -38,9 +38,11 @@ class Step:
 class Pipeline:
     """Runs chunks through the steps of a sub-topology; `outputs` collects what reaches the sinks, for the task."""
 
-    def __init__(self, sub: SubTopology, stores: Mapping[str, KeyValueStore[Any]]) -> None:
+    def __init__(
+        self, sub: SubTopology, stores: Mapping[str, KeyValueStore[Any]], *, every_change: bool = False
+    ) -> None:
         self.outputs: list[Output] = []
-        self._context = OperatorContext(stores)
+        self._context = OperatorContext(stores, every_change)
         self._is_ordered = sub.is_ordered
         self._sources = {source.topic: source for source in sub.sources}
         steps = [*self._inner_steps(sub), *self._sink_steps(sub)]

@@ -1,5 +1,4 @@
-"""The runtime: workers, tasks, transactions, restore; the only part that knows Kafka."""
+"""The runtime: workers, tasks, transactions, restore; the only part that knows Kafka.
 
-from framework.runtime.run import run_app, run_worker
-
-__all__ = ["run_app", "run_worker"]
+Nothing is loaded here: the test driver needs `task` alone, and no Kafka client with it.
+"""

@@ -34,15 +34,18 @@ LEGAL = {
 
 
 class Task:
-    """See the module. `next_offsets` holds, of the open transaction, where each input is to be read on."""
+    """See the module. `next_offsets` holds, of the open transaction, where each input is to be read on.
 
-    def __init__(self, task_id: TaskId, sub: SubTopology, state: TaskState) -> None:
+    With `every_change` all tables pass every change on, whatever they were declared with.
+    """
+
+    def __init__(self, task_id: TaskId, sub: SubTopology, state: TaskState, *, every_change: bool = False) -> None:
         self.id, self.sub, self.state = task_id, sub, state
         self.phase = TaskPhase.CREATED
         self.next_offsets: dict[TopicPartition, int] = {}
         # Reason: a failure while flushing names no record; the same records are then run one by one, each flushed.
         self.is_careful = False
-        self._pipeline = Pipeline(sub, state.stores)
+        self._pipeline = Pipeline(sub, state.stores, every_change=every_change)
         self._outputs: list[Output] = []
 
     def enter(self, phase: TaskPhase) -> None:

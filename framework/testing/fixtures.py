@@ -1,13 +1,24 @@
 """Pytest fixtures for apps built on penstock. Importing this costs nothing: heavy parts load when a test asks."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from framework.testing import TestDriver
     from framework.testing.kafka import KafkaCluster
+
+
+@pytest.fixture
+def driver() -> "Iterator[Callable[..., TestDriver]]":
+    """`driver(app, …)` starts a TestDriver, which is closed after the test."""
+    from framework.testing import TestDriver
+
+    with ExitStack() as opened:
+        yield lambda app, **options: opened.enter_context(TestDriver(app, **options))
 
 
 @pytest.fixture(scope="session")

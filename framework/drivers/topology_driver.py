@@ -1,0 +1,387 @@
+"""The test driver: an app on topics in memory, without Kafka. The same plan, operators, tasks and stores as production.
+
+With `chunk=1` each record is handled and committed on its own, in the order of sending, and every change of a table is
+emitted. Whatever follows from a record through repartition topics is run to the end before the next `send` returns:
+records are handled in the order in which they were written, over all topics.
+
+With `chunk=n` what was sent waits until somebody looks (`read`, `records`, `table`, `store`) and is then taken n
+records at a time, spread over their partitions, each part handled as one chunk, then committed: as a worker does it.
+With a `seed` the chunks are of 1 to n records, and commits come after some of them, by the dice of that seed.
+
+Where it differs from production:
+
+- A record that fails is passed over, so that the driver stays usable; a worker stops before it.
+- With `chunk=1` tables emit as with `changes="all"`; a worker leaves out what was replaced within one commit.
+- Records without key go round the partitions; Kafka's clients choose at random.
+- Offsets have no gaps; in Kafka each transaction leaves a marker. Changelogs are not compacted, nothing expires.
+- Time stands still: records that are given no time get the driver's clock, which only `advance` moves.
+- There is one worker, no rebalance and no other app; several inputs of one task are read in the order of writing.
+- Topics have the `partitions` they were declared with, else the driver's.
+"""
+
+import random
+import shutil
+import tempfile
+from collections import Counter, deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+from framework.drivers.memory_topics import MemoryTopics, StoredRecord, records_of
+from framework.drivers.store_view import StoreView
+from framework.dsl import App, Topic
+from framework.durations import Duration, to_ms
+from framework.errors import RecordError
+from framework.operators import Output, StepFailed
+from framework.plan.partitions import lay_out
+from framework.records import Header, Record, TaskId, TopicPartition
+from framework.runtime.task import Task, TaskPhase
+from serde import Serde, SerdeError
+from state import BytesBackend, MemoryBackend, TaskState
+
+K = TypeVar("K")
+V = TypeVar("V")
+Serdes = tuple[Serde[Any] | None, Serde[Any]]
+
+
+class TestDriver:
+    """Runs an app in memory; a context manager.
+
+    Args:
+        app: the app; it is not changed, and may be driven many times.
+        chunk: how many records are taken at once, see the module.
+        partitions: of each topic that was declared without a number.
+        seed: cut into chunks and commits by these dice.
+        max_uncommitted_keys: commit when a transaction has changed so many keys, as the setting of that name.
+        cache_entries: decoded entries remembered per store and task, as the setting of that name.
+        backend: where stores keep what is committed; "rocksdb" as in production, in a temporary folder.
+        now: the clock at the beginning (ms since the epoch).
+    Raises:
+        DeclarationError, TopicError: as at the start of a worker.
+    """
+
+    __test__ = False  # pytest takes classes called Test… for tests
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        chunk: int = 1,
+        partitions: int = 1,
+        seed: int | None = None,
+        max_uncommitted_keys: int = 200_000,
+        cache_entries: int = 100_000,
+        backend: Literal["memory", "rocksdb"] = "memory",
+        now: int = 0,
+    ) -> None:
+        self.now_ms = now
+        self._chunk, self._max_keys, self._cache_entries = chunk, max_uncommitted_keys, cache_entries
+        self._dice = random.Random(seed) if seed is not None else None
+        self._plan = app.plan()
+        self._layout = lay_out(self._plan, {t.name: t.partitions or partitions for t in self._plan.topics})
+        self._topics = MemoryTopics(self._layout.partitions)
+        self._serdes = self._find_serdes()
+        self._inputs = {tp: task for task in self._layout.tasks() for tp in self._layout.inputs(task)}
+        self._read_topics = {tp.topic for tp in self._inputs}
+        self._folder = Path(tempfile.mkdtemp(prefix="penstock-driver-")) if backend == "rocksdb" else None
+        self._backends: dict[TaskId, BytesBackend] = {}
+        self._tasks: dict[TaskId, Task] = {}
+        self._committed: dict[TopicPartition, int] = {}
+        self._waiting: deque[StoredRecord] = deque()
+        self._outputs: list[Output] = []  # of the open transaction
+        self._seen: Counter[str] = Counter()  # how many records of each topic were read
+        self._start()
+
+    # What a test does
+
+    def send(
+        self,
+        topic: Topic[K, V],
+        value: V | None,
+        *,
+        key: K | None = None,
+        at: int | None = None,
+        headers: Sequence[Header] = (),
+        partition: int | None = None,
+    ) -> None:
+        """Write a record to a topic that the app reads.
+
+        Args:
+            topic: the topic.
+            value: of the topic's type; None is a tombstone.
+            key: of the topic's type.
+            at: its timestamp (ms); None: the driver's clock.
+            headers: pairs of name and bytes.
+            partition: where to; None: by the key.
+        Raises:
+            TypeError: key or value is not of the topic's type.
+            ValueError: the app does not read the topic, or it has no such partition.
+            RecordError: the app cannot process this record or one that follows from it; nothing of it is left.
+        """
+        key_serde, value_serde = self._serdes_to_send(topic.name)
+        encoded_key = _encode(topic.name, "key", key_serde, key)
+        encoded_value = _encode(topic.name, "value", value_serde, value)
+        self.send_bytes(topic, encoded_value, key=encoded_key, at=at, headers=headers, partition=partition)
+
+    def send_bytes(
+        self,
+        topic: Topic[Any, Any],
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        at: int | None = None,
+        headers: Sequence[Header] = (),
+        partition: int | None = None,
+    ) -> None:
+        """Write a record as it would lie in Kafka, such as one that cannot be decoded; else like `send`."""
+        self._serdes_to_send(topic.name)
+        count = len(self._topics[topic.name].partitions)
+        if partition is not None and not 0 <= partition < count:
+            raise ValueError(f'the topic "{topic.name}" has partitions 0 to {count - 1}, not {partition}.')
+        timestamp = self.now_ms if at is None else at
+        self._waiting.append(self._topics.append(topic.name, key, value, timestamp, list(headers) or None, partition))
+        if self._chunk == 1:
+            self._run()
+
+    def read(self, topic: Topic[K, V]) -> list[tuple[K, V]]:
+        """Key and value of each record written to a topic since the last `read` of it, in the order of writing."""
+        self._run()
+        log = self._log(topic.name)
+        unread = log[self._seen[topic.name] :]
+        self._seen[topic.name] = len(log)
+        return [(record.key, record.value) for record in map(self._decode, unread)]
+
+    def records(self, topic: Topic[Any, Any] | str) -> list[Record]:
+        """All records of a topic since the start, in the order of writing; internal topics by their name."""
+        self._run()
+        return list(map(self._decode, self._log(topic if isinstance(topic, str) else topic.name)))
+
+    def table(self, topic: Topic[K, V]) -> dict[K, V]:
+        """The latest value of each key of a topic; keys whose latest record is a tombstone are left out."""
+        latest = {record.key: record.value for record in self.records(topic)}
+        return {key: value for key, value in latest.items() if value is not None}
+
+    def store(self, name: str) -> StoreView:
+        """Look into a store, over all its partitions.
+
+        Raises:
+            ValueError: there is no such store; the message lists those there are.
+        """
+        self._run()
+        parts = [task.state.stores[name] for task in self._tasks.values() if name in task.state.stores]
+        if not parts:
+            names = ", ".join(store.name for sub in self._plan.sub_topologies for store in sub.stores) or "none"
+            raise ValueError(f'the app "{self._plan.app_id}" has no store "{name}"; its stores: {names}.')
+        return StoreView(parts)
+
+    @property
+    def dropped(self) -> dict[tuple[str, str], int]:
+        """How many records each step dropped since the start or restart, by step and reason."""
+        self._run()
+        return dict(sum((Counter(task.dropped) for task in self._tasks.values()), Counter()))
+
+    def advance(self, duration: Duration) -> None:
+        """Move the wall clock on."""
+        self._run()
+        self.now_ms += to_ms(duration)
+
+    def restart(self, *, keep_state: bool = False) -> None:
+        """Crash and start again: what is not committed is gone and is done again from the committed offsets.
+
+        The stores are lost too and come back from their changelogs, unless `keep_state`: a restart on the same disk.
+        """
+        self._stop()
+        if not keep_state:
+            self._backends.clear()
+            if self._folder is not None:
+                shutil.rmtree(self._folder)
+        self._start()
+
+    def turn(self) -> bool:
+        """Handle one chunk of what waits, and commit if that is due; False if nothing waits. Others call it for you."""
+        if not self._waiting:
+            return False
+        size = self._dice.randint(1, self._chunk) if self._dice else self._chunk
+        taken = [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
+        try:
+            self._process(taken)
+        except RecordError:
+            if self._commit():
+                raise
+            return True
+        if self._is_commit_due():
+            self._commit()
+        return True
+
+    def close(self) -> None:
+        """Release the stores."""
+        self._stop()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Tasks
+
+    def _start(self) -> None:
+        for task_id in self._layout.tasks():
+            sub = self._plan.sub_topologies[task_id.sub_topology]
+            specs = [store.spec for store in sub.stores]
+            backend = self._open_backend(task_id, [spec.name for spec in specs])
+            state = TaskState(specs, backend, self._cache_entries)
+            task = Task(task_id, sub, state, every_change=self._chunk == 1)
+            task.enter(TaskPhase.RESTORING)
+            for store in sub.stores:
+                tp = TopicPartition(store.changelog, task_id.partition)
+                if missing := self._topics.after(tp, state.position(store.name) + 1):
+                    rows = records_of(missing)
+                    keys = [key for key in rows.keys if key is not None]
+                    state.restore(store.name, keys, rows.values, rows.timestamps, rows.offsets[-1])
+            task.enter(TaskPhase.RUNNING)
+            self._tasks[task_id] = task
+        self._rewind()
+
+    def _open_backend(self, task_id: TaskId, stores: Sequence[str]) -> BytesBackend:
+        if self._folder is not None:
+            from state.rocksdb import RocksBackend
+
+            return RocksBackend(self._folder / str(task_id), stores)
+        return self._backends.setdefault(task_id, MemoryBackend(stores))
+
+    def _stop(self) -> None:
+        for task in self._tasks.values():
+            task.close()
+        self._tasks = {}
+
+    def _rewind(self) -> None:
+        """Forget the open transaction; everything after the committed offsets waits again."""
+        for task in self._tasks.values():
+            task.abort()
+        self._outputs = []
+        waiting = [record for tp in self._inputs for record in self._topics.after(tp, self._committed.get(tp, 0))]
+        self._waiting = deque(sorted(waiting, key=lambda record: record.sequence))
+
+    # Chunks and commits
+
+    def _run(self) -> None:
+        """Handle everything that waits, and what follows from it, and commit."""
+        while True:
+            while self.turn():
+                pass
+            if self._commit() and not self._waiting:
+                return
+
+    def _process(self, taken: Sequence[StoredRecord]) -> None:
+        by_tp: dict[TopicPartition, list[StoredRecord]] = {}
+        for record in taken:
+            by_tp.setdefault(record.tp, []).append(record)
+        for tp, part in by_tp.items():
+            task = self._tasks[self._inputs[tp]]
+            try:
+                task.process(tp, records_of(part))
+            except RecordError as error:
+                # Reason: a worker would stop here; a test goes on with the record after it.
+                task.next_offsets[tp] = error.offset + 1
+                left = [r for r in taken if r.offset >= self._tasks[self._inputs[r.tp]].next_offsets.get(r.tp, 0)]
+                self._waiting.extendleft(reversed(left))
+                raise
+            finally:
+                self._outputs += task.take_outputs()
+
+    def _is_commit_due(self) -> bool:
+        if self._dice is None:
+            return True
+        changed = sum(task.state.uncommitted_count for task in self._tasks.values())
+        return changed >= self._max_keys or self._dice.random() < 0.5
+
+    def _commit(self) -> bool:
+        """Make everything visible at once; False if a step failed, and the transaction is to be done again."""
+        tasks = [task for task in self._tasks.values() if task.next_offsets]
+        for task in tasks:
+            if not task.is_careful:
+                try:
+                    task.flush()
+                except StepFailed:
+                    task.is_careful = True
+                    self._rewind()
+                    return False
+            self._outputs += task.take_outputs()
+        for output in self._outputs:
+            self._write(output)
+        self._outputs = []
+        for task in tasks:
+            self._committed.update(task.next_offsets)
+            task.commit(self._write_changelogs(task))
+        return True
+
+    def _write(self, output: Output) -> None:
+        is_read = output.topic in self._read_topics
+        headers = output.headers if output.headers is not None else [None] * len(output)
+        for row in zip(output.keys, output.values, output.timestamps, headers, strict=True):
+            record = self._topics.append(output.topic, *row)
+            if is_read:
+                self._waiting.append(record)
+
+    def _write_changelogs(self, task: Task) -> dict[str, int]:
+        """The offset of the last record, by store."""
+        positions = {}
+        batches = task.changelog()
+        for store in task.sub.stores:
+            if store.name in batches:
+                batch = batches[store.name]
+                for row in zip(batch.keys, batch.values, batch.timestamps, strict=True):
+                    last = self._topics.append(store.changelog, *row, partition=task.id.partition)
+                positions[store.name] = last.offset
+        return positions
+
+    # Serdes
+
+    def _find_serdes(self) -> dict[str, Serdes]:
+        serdes: dict[str, Serdes] = {}
+        for sub in self._plan.sub_topologies:
+            serdes.update((source.topic, (source.key_serde, source.value_serde)) for source in sub.sources)
+            serdes.update((sink.topic, (sink.key_serde, sink.value_serde)) for sink in sub.sinks)
+            serdes.update((store.changelog, (store.spec.key_serde, store.spec.value_serde)) for store in sub.stores)
+        return serdes
+
+    def _serdes_to_send(self, topic: str) -> Serdes:
+        if topic not in self._read_topics:
+            raise ValueError(
+                f'the app "{self._plan.app_id}" does not read the topic "{topic}"; '
+                f"it reads {', '.join(t.name for t in self._plan.source_topics)}."
+            )
+        return self._serdes[topic]
+
+    def _log(self, topic: str) -> list[StoredRecord]:
+        if topic not in self._serdes:
+            raise ValueError(
+                f'the app "{self._plan.app_id}" neither reads nor writes the topic "{topic}"; '
+                f"its topics: {', '.join(self._serdes)}."
+            )
+        return self._topics[topic].log
+
+    def _decode(self, record: StoredRecord) -> Record:
+        key_serde, value_serde = self._serdes[record.tp.topic]
+        return Record(
+            *record.tp,
+            record.offset,
+            None if key_serde is None or record.key is None else key_serde.deserialize(record.key),
+            None if record.value is None else value_serde.deserialize(record.value),
+            record.timestamp_ms,
+            list(record.headers or ()),
+        )
+
+
+def _encode(topic: str, what: str, serde: Serde[Any] | None, given: object) -> bytes | None:
+    if given is None:
+        return None
+    if serde is None:
+        raise TypeError(f'the topic "{topic}" has no key, got {given!r}: declare it with key=, or send without.')
+    try:
+        return serde.serialize(given)
+    except SerdeError as error:
+        raise TypeError(f'the {what} {given!r} cannot be sent to the topic "{topic}": {error}') from error
