@@ -80,10 +80,11 @@ class Chunk:
     """n >= 0 records of one partition as parallel columns.
 
     Timestamps are in ms. `headers` is None when no record has any. `order` tells which record of the source chunk each
-    record came from; it is kept only where paths from one source meet again, so that they meet in order.
+    record came from; it is kept only where paths meet, so that they meet in order. `olds` are, in the changes of a
+    table whose reader asks for them, the values that `values` replace; None for a key that was not there.
     """
 
-    __slots__ = ("headers", "keys", "order", "timestamps", "values")
+    __slots__ = ("headers", "keys", "olds", "order", "timestamps", "values")
 
     def __init__(
         self,
@@ -92,8 +93,10 @@ class Chunk:
         timestamps: list[int],
         headers: list[Headers | None] | None = None,
         order: list[int] | None = None,
+        olds: list[Any] | None = None,
     ) -> None:
-        self.keys, self.values, self.timestamps, self.headers, self.order = keys, values, timestamps, headers, order
+        self.keys, self.values, self.timestamps = keys, values, timestamps
+        self.headers, self.order, self.olds = headers, order, olds
 
     def __len__(self) -> int:
         return len(self.timestamps)
@@ -114,6 +117,7 @@ class Chunk:
             list(compress(self.timestamps, flags)),
             None if self.headers is None else list(compress(self.headers, flags)),
             None if self.order is None else list(compress(self.order, flags)),
+            None if self.olds is None else list(compress(self.olds, flags)),
         )
 
     def take(self, indices: Sequence[int]) -> "Chunk":
@@ -124,6 +128,7 @@ class Chunk:
             take(self.timestamps, indices),
             None if self.headers is None else take(self.headers, indices),
             None if self.order is None else take(self.order, indices),
+            None if self.olds is None else take(self.olds, indices),
         )
 
     def present(self) -> "Chunk":
@@ -151,9 +156,11 @@ def concatenate(chunks: Sequence[Chunk]) -> Chunk:
     order = None
     if all(c.order is not None for c in chunks):
         order = _join(c.order for c in chunks if c.order is not None)
-    joined = Chunk(
-        _join_columns([c.keys for c in chunks]), _join_columns([c.values for c in chunks]), timestamps, headers, order
-    )
+    olds = None
+    if all(c.olds is not None for c in chunks):
+        olds = _join(c.olds for c in chunks if c.olds is not None)
+    keys, values = _join_columns([c.keys for c in chunks]), _join_columns([c.values for c in chunks])
+    joined = Chunk(keys, values, timestamps, headers, order, olds)
     if order is None:
         return joined
     return joined.take(sorted(range(len(order)), key=order.__getitem__))

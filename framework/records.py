@@ -57,6 +57,21 @@ class Records:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def joined(self, other: "Records") -> "Records":
+        """These records, then the others."""
+        if not len(self):
+            return other
+        headers = None
+        if self.headers is not None or other.headers is not None:
+            headers = (self.headers or [None] * len(self)) + (other.headers or [None] * len(other))
+        return Records(
+            self.keys + other.keys,
+            self.values + other.values,
+            self.timestamps + other.timestamps,
+            self.offsets + other.offsets,
+            headers,
+        )
+
     def slice(self, start: int, stop: int) -> "Records":
         return Records(
             self.keys[start:stop],

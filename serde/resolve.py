@@ -12,6 +12,7 @@ from serde.errors import SerdeError
 from serde.naming import type_name
 from serde.primitives import BoolSerde, BytesSerde, FloatSerde, IntSerde, StrSerde
 from serde.typed import Format, TypedSerde
+from serde.windowed import Windowed, WindowedSerde
 
 _PRIMITIVES: dict[object, Serde[Any]] = {
     bytes: BytesSerde(),
@@ -43,6 +44,8 @@ def for_type(tp: object, format: str | None = None) -> Serde[Any]:  # the word u
     if format not in (None, *_FORMATS):
         raise SerdeError(f'there is no format "{format}". Known are {", ".join(_FORMATS)}', expected="a known format")
     plain = _without_none(tp)
+    if (get_origin(plain) or plain) is Windowed:
+        return WindowedSerde(for_type(*(get_args(plain) or (Any,))))
     if format is None and (primitive := _primitive(plain)):
         return primitive
     return _typed(plain, cast(Format, format or "json"))

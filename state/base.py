@@ -18,8 +18,19 @@ class BytesBackend(Protocol):
     ) -> Iterator[tuple[bytes, bytes]]:
         """Keys and values of [start, end) in the order of the keys' bytes."""
 
-    def write(self, changes: Mapping[str, Mapping[bytes, bytes | None]], metadata: Mapping[bytes, bytes]) -> None:
-        """One atomic batch over all stores; None deletes. A kill of the process leaves all of it or nothing."""
+    def write(
+        self,
+        changes: Mapping[str, Mapping[bytes, bytes | None]],
+        metadata: Mapping[bytes, bytes],
+        oldest: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """One atomic batch over all stores; a kill of the process leaves all of it or nothing.
+
+        Args:
+            changes: new bytes by store and key; None deletes.
+            metadata: likewise.
+            oldest: by store, the key before which everything is deleted; `changes` hold no such key.
+        """
 
     def metadata(self, key: bytes) -> bytes | None:
         """A piece of metadata."""

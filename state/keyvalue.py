@@ -6,6 +6,8 @@
 | dirty | changes since the last flush | `settle`: they were sent downstream |
 | flushed | sent downstream, not yet committed | the commit |
 
+Beside the entries a store may keep a clock, the stream time that its operator has seen, with the same life.
+
 Below them the backend holds what was committed, and nothing else. Every value has a timestamp: entries are tuples
 (value, timestamp in ms). A deleted key keeps an entry (None, timestamp of its deletion) until the commit. Keys are
 bytes, already serialised. Beside the layers stands a bounded memory of entries as they are now, in two generations:
@@ -14,6 +16,8 @@ when the young one is full it becomes the old one, which is forgotten unless it 
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Generic, TypeVar
+
+from sortedcontainers import SortedSet
 
 from state.base import BytesBackend
 from state.spec import StoreSpec
@@ -34,6 +38,8 @@ class KeyValueStore(Generic[V]):
         self._flushed: dict[bytes, V] = {}
         self._young: dict[bytes, V] = {}
         self._old: dict[bytes, V] = {}
+        self._order: SortedSet[bytes] | None = SortedSet() if spec.is_ordered else None  # keys of the three layers
+        self.clock_ms = self._accepted_clock_ms = self._settled_clock_ms = self._committed_clock_ms = -1
 
     def get(self, key: bytes) -> V | None:
         """The entry of a key, as the open transaction sees it."""
@@ -50,6 +56,9 @@ class KeyValueStore(Generic[V]):
         """Change these keys; an entry whose value is None deletes."""
         self._fresh.update(changes)
         self._young.update(changes)
+        if self._order is not None:
+            known = self._order
+            known.update([key for key in changes if key not in known])
         self._age()
 
     def put(self, key: bytes, entry: V) -> None:
@@ -57,27 +66,41 @@ class KeyValueStore(Generic[V]):
         self.put_many({key: entry})
 
     def scan(self, start: bytes | None = None, end: bytes | None = None) -> Iterator[tuple[bytes, V]]:
-        """The entries of [start, end) in the order of the keys' bytes, as the open transaction sees them."""
-        changed = {**self._flushed, **self._dirty, **self._fresh}
-        above = iter(sorted(k for k in changed if (start is None or k >= start) and (end is None or k < end)))
+        """The entries of [start, end) in the order of the keys' bytes, as the open transaction sees them.
+
+        The store must not be changed before the last entry was taken.
+        """
+        above = iter(self._uncommitted_in(start, end))
         waiting = next(above, None)
         for key, stored in self._backend.scan(self.name, start, end):
             while waiting is not None and waiting < key:
-                yield from _present(waiting, changed[waiting])
+                yield from _present(waiting, self._uncommitted_entry(waiting))
                 waiting = next(above, None)
             if waiting == key:
-                yield from _present(key, changed[key])
+                yield from _present(key, self._uncommitted_entry(key))
                 waiting = next(above, None)
             else:
                 yield key, self._decode(stored)
         while waiting is not None:
-            yield from _present(waiting, changed[waiting])
+            yield from _present(waiting, self._uncommitted_entry(waiting))
             waiting = next(above, None)
+
+    def settled(self, keys: Collection[bytes]) -> list[V | None]:
+        """The entry of each key as it was last sent downstream, whatever has changed since the last `settle`."""
+        found = list(map(self._flushed.get, keys))
+        if missing := [key for key, entry in zip(keys, found, strict=True) if entry is None]:
+            stored = dict(zip(missing, self._backend.get_many(self.name, missing), strict=True))
+            found = [
+                entry if entry is not None or (data := stored[key]) is None else self._decode(data)
+                for key, entry in zip(keys, found, strict=True)
+            ]
+        return found
 
     # The life of a change
 
     def accept(self) -> None:
         """Keep the changes of the chunk."""
+        self._accepted_clock_ms = self.clock_ms
         if self._fresh:
             self._dirty.update(self._fresh)
             self._fresh = {}
@@ -87,12 +110,16 @@ class KeyValueStore(Generic[V]):
         for key in self._fresh:
             self._young.pop(key, None)
             self._old.pop(key, None)
+        if self._order is not None:
+            self._order -= {key for key in self._fresh if key not in self._dirty and key not in self._flushed}
         self._fresh = {}
+        self.clock_ms = self._accepted_clock_ms
 
     def reject_unsettled(self) -> None:
         """Undo the changes since the last `settle`."""
         self._fresh = self.changed()
         self._dirty = {}
+        self._accepted_clock_ms = self._settled_clock_ms
         self.reject()
 
     def changed(self) -> dict[bytes, V]:
@@ -102,6 +129,7 @@ class KeyValueStore(Generic[V]):
     def settle(self) -> None:
         """The changes so far were sent downstream."""
         self.accept()
+        self._settled_clock_ms = self.clock_ms
         if self._dirty:
             self._flushed = {**self._flushed, **self._dirty} if self._flushed else self._dirty
             self._dirty = {}
@@ -113,17 +141,45 @@ class KeyValueStore(Generic[V]):
     def committed(self) -> None:
         """The backend has the changes now."""
         self._fresh, self._dirty, self._flushed = {}, {}, {}
+        if self._order:
+            self._order = SortedSet()
+        self.start_clock(self.clock_ms)
         # Invariant: what is remembered equals what the backend answers; a deletion's entry is not in the backend.
 
     def abort(self) -> None:
         """Forget the changes since the last commit."""
         self._fresh, self._dirty, self._flushed, self._young, self._old = {}, {}, {}, {}, {}
+        if self._order:
+            self._order = SortedSet()
+        self.start_clock(self._committed_clock_ms)
+
+    def start_clock(self, clock_ms: int) -> None:
+        """The committed stream time (ms); -1 before the first record."""
+        self.clock_ms = self._accepted_clock_ms = self._settled_clock_ms = self._committed_clock_ms = clock_ms
+
+    @property
+    def has_clock_moved(self) -> bool:
+        """True if the open transaction moved it."""
+        return self.clock_ms != self._committed_clock_ms
 
     @property
     def uncommitted_count(self) -> int:
         return len(self._fresh) + len(self._dirty) + len(self._flushed)
 
     # How it is done
+
+    def _uncommitted_in(self, start: bytes | None, end: bytes | None) -> list[bytes]:
+        """The changed keys of [start, end), sorted."""
+        if self._order is not None:
+            return list(self._order.irange(start, end, inclusive=(True, False)))
+        changed = {**self._flushed, **self._dirty, **self._fresh}
+        return sorted(k for k in changed if (start is None or k >= start) and (end is None or k < end))
+
+    def _uncommitted_entry(self, key: bytes) -> V:
+        for layer in (self._fresh, self._dirty):
+            if key in layer:
+                return layer[key]
+        return self._flushed[key]
 
     def _look_up(self, keys: list[bytes], entries: list[V | None]) -> None:
         """Fill in the entries that the young generation does not have."""

@@ -25,7 +25,16 @@ class MemoryBackend:
         for key in list(rows.irange(start, end, inclusive=(True, False), reverse=reverse)):
             yield key, rows[key]
 
-    def write(self, changes: Mapping[str, Mapping[bytes, bytes | None]], metadata: Mapping[bytes, bytes]) -> None:
+    def write(
+        self,
+        changes: Mapping[str, Mapping[bytes, bytes | None]],
+        metadata: Mapping[bytes, bytes],
+        oldest: Mapping[str, bytes] | None = None,
+    ) -> None:
+        for name, bound in (oldest or {}).items():
+            rows = self._stores[name]
+            for key in list(rows.irange(None, bound, inclusive=(True, False))):
+                del rows[key]
         for name, changed in changes.items():
             rows = self._stores[name]
             for key, value in changed.items():

@@ -74,9 +74,16 @@ class RocksBackend:
         except Exception as error:
             self._unreadable(error)
 
-    def write(self, changes: Mapping[str, Mapping[bytes, bytes | None]], metadata: Mapping[bytes, bytes]) -> None:
+    def write(
+        self,
+        changes: Mapping[str, Mapping[bytes, bytes | None]],
+        metadata: Mapping[bytes, bytes],
+        oldest: Mapping[str, bytes] | None = None,
+    ) -> None:
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
+        for store, bound in (oldest or {}).items():
+            batch.delete_range(b"", bound, self._handles[store])
         for store, changed in changes.items():
             handle = self._handles[store]
             for key, value in changed.items():

@@ -8,8 +8,27 @@ from serde import Serde
 
 @dataclass(frozen=True)
 class StoreSpec:
-    """A key-value store: its name within the app, and the formats of its keys and values."""
+    """A key-value store: its name within the app, the formats of its keys and values, and how long it keeps them.
+
+    Attributes:
+        has_clock: it remembers a stream time; its keys are never empty, as that one is the clock's in the changelog.
+        is_ordered: uncommitted keys are kept sorted, so that scans do not sort them each time.
+        retention_ms: entries are forgotten when their time, the first 8 bytes of their key (see `keys.py`), is so much
+            older than the store's clock; None: they stay until they are deleted.
+        segment_ms: what is too old is forgotten in steps of so much.
+    """
 
     name: str
     key_serde: Serde[Any]
     value_serde: Serde[Any]
+    has_clock: bool = False
+    is_ordered: bool = False
+    retention_ms: int | None = None
+    segment_ms: int = 60_000
+
+    def oldest_kept_ms(self, clock_ms: int) -> int:
+        """The time before which nothing is kept, given the store's clock (ms)."""
+        if self.retention_ms is None:
+            return 0
+        oldest = clock_ms - self.retention_ms
+        return max(0, oldest - oldest % self.segment_ms)

@@ -3,6 +3,9 @@
 A commit writes the changed keys of all stores, the position of each store's changelog and the stream time in one batch,
 after the transaction in Kafka. A crash between the two leaves the store behind by one transaction: its position says
 from where the changelog is to be replayed.
+
+A store's clock travels in its changelog under the empty key, so that a restore elsewhere knows what was late. What is
+older than the store keeps it is dropped at the commit in one range, and neither written to the changelog any more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,12 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from state.base import BytesBackend
+from state.keys import time_bytes
 from state.keyvalue import KeyValueStore
 from state.spec import StoreSpec
 from state.stamps import stamp_many
 
 _POSITION = b"position:"
 _STREAM_TIME = b"stream-time"
+_CLOCK = b"clock:"
+_CLOCK_KEY = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +42,22 @@ class TaskState:
             spec.name: KeyValueStore(spec, backend, cache_entries) for spec in specs
         }
         self._positions = {name: self._number(_POSITION + name.encode()) for name in self.stores}
+        for name, store in self.stores.items():
+            if store.spec.has_clock:
+                store.start_clock(self._number(_CLOCK + name.encode()))
         self._committed_stream_time_ms = self._number(_STREAM_TIME)
         self.stream_time_ms = self._accepted_stream_time_ms = self._committed_stream_time_ms
         self._batches: dict[str, ChangelogBatch] = {}
+        self._dropped_to_ms: dict[str, int] = {}
 
     def _number(self, key: bytes) -> int:
         stored = self._backend.metadata(key)
         return int(stored) if stored is not None else -1
+
+    @property
+    def is_changed(self) -> bool:
+        """True if the open transaction changed a store or its clock."""
+        return any(store.uncommitted_count or store.has_clock_moved for store in self.stores.values())
 
     @property
     def uncommitted_count(self) -> int:
@@ -91,10 +106,18 @@ class TaskState:
         self._batches = {}
         for name, store in self.stores.items():
             changed = store.uncommitted()
-            if changed:
-                values = store.spec.value_serde.serialize_many([value for value, _ in changed.values()])
-                timestamps = [timestamp for _, timestamp in changed.values()]
-                self._batches[name] = ChangelogBatch(list(changed), values, timestamps)
+            if oldest_ms := store.spec.oldest_kept_ms(store.clock_ms):
+                oldest = time_bytes(oldest_ms)
+                changed = {key: entry for key, entry in changed.items() if key >= oldest}
+            if not changed and not store.has_clock_moved:
+                continue
+            values = store.spec.value_serde.serialize_many([value for value, _ in changed.values()])
+            batch = ChangelogBatch(list(changed), values, [timestamp for _, timestamp in changed.values()])
+            if store.has_clock_moved:
+                batch.keys.append(_CLOCK_KEY)
+                batch.values.append(b"%d" % store.clock_ms)
+                batch.timestamps.append(max(0, store.clock_ms))
+            self._batches[name] = batch
         return self._batches
 
     def commit(self, positions: Mapping[str, int]) -> None:
@@ -110,7 +133,12 @@ class TaskState:
             for name, batch in self._batches.items()
         }
         if changes or self.stream_time_ms != self._committed_stream_time_ms:
-            self._backend.write(changes, {**_position_metadata(positions), _STREAM_TIME: b"%d" % self.stream_time_ms})
+            metadata = {**_position_metadata(positions), _STREAM_TIME: b"%d" % self.stream_time_ms}
+            oldest: dict[str, bytes] = {}
+            for name, rows in changes.items():
+                if self.stores[name].spec.has_clock and rows.pop(_CLOCK_KEY, None) is not None:
+                    self._drop_old(name, metadata, oldest)
+            self._backend.write(changes, metadata, oldest)
         self._positions.update(positions)
         self._committed_stream_time_ms = self._accepted_stream_time_ms = self.stream_time_ms
         self._batches = {}
@@ -131,14 +159,32 @@ class TaskState:
         self.stream_time_ms = max(self.stream_time_ms, newest)
         self._accepted_stream_time_ms = self._committed_stream_time_ms = self.stream_time_ms
         metadata = {**_position_metadata({store: position}), _STREAM_TIME: b"%d" % self.stream_time_ms}
-        self._backend.write({store: rows}, metadata)
+        oldest: dict[str, bytes] = {}
+        if self.stores[store].spec.has_clock and rows.pop(_CLOCK_KEY, None) is not None:
+            clocks = [int(value) for key, value in zip(keys, values, strict=True) if key == _CLOCK_KEY and value]
+            self.stores[store].start_clock(clocks[-1])
+            self._drop_old(store, metadata, oldest)
+        if store in self._dropped_to_ms:
+            bound = time_bytes(self._dropped_to_ms[store])
+            rows = {key: row for key, row in rows.items() if key >= bound}
+        self._backend.write({store: rows}, metadata, oldest)
         self._positions[store] = position
         self.stores[store].abort()
+
+    def _drop_old(self, name: str, metadata: dict[bytes, bytes], oldest: dict[str, bytes]) -> None:
+        """Add a store's clock to the metadata, and the key before which it forgets everything, where that has moved."""
+        store = self.stores[name]
+        metadata[_CLOCK + name.encode()] = b"%d" % store.clock_ms
+        oldest_ms = store.spec.oldest_kept_ms(store.clock_ms)
+        if oldest_ms > self._dropped_to_ms.get(name, 0):
+            self._dropped_to_ms[name] = oldest_ms
+            oldest[name] = time_bytes(oldest_ms)
 
     def wipe(self, store: str) -> None:
         """Start a store from nothing, where its position no longer means anything."""
         self._backend.clear(store)
-        self._backend.write({}, _position_metadata({store: -1}))
+        self._backend.write({}, {**_position_metadata({store: -1}), _CLOCK + store.encode(): b"-1"})
+        self.stores[store].start_clock(-1)
         self._positions[store] = -1
         self.stores[store].abort()
 

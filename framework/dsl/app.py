@@ -53,6 +53,7 @@ class App:
         partitions: int | None = None,
         replication: int | None = None,
         config: Mapping[str, str] | None = None,
+        timestamp: Callable[[V], int] | None = None,
     ) -> Topic[None, V]: ...
 
     @overload
@@ -66,6 +67,7 @@ class App:
         partitions: int | None = None,
         replication: int | None = None,
         config: Mapping[str, str] | None = None,
+        timestamp: Callable[[V], int] | None = None,
     ) -> Topic[K, V]: ...
 
     def topic(
@@ -78,6 +80,7 @@ class App:
         partitions: int | None = None,
         replication: int | None = None,
         config: Mapping[str, str] | None = None,
+        timestamp: Callable[[Any], int] | None = None,
     ) -> Topic[Any, Any]:
         """Declare a topic and the types of its keys and values.
 
@@ -89,12 +92,13 @@ class App:
             partitions: how many the topic is created with, where this app creates it.
             replication: how many copies, likewise; None: the broker's default.
             config: settings of the topic, likewise.
+            timestamp: takes a record's time from its value, as ms since the epoch; None: the record's own timestamp.
         Raises:
             DeclarationError: declared before in another way, or a type that no serde handles.
         """
         if not is_legal(name):
             raise DeclarationError(f"{user_line()}: {name!r} cannot be a topic's name.")
-        spec = TopicSpec(name, key, value, serde, partitions, replication, dict(config or {}))
+        spec = TopicSpec(name, key, value, serde, partitions, replication, dict(config or {}), timestamp)
         for what, known, chosen in (("keys", key, None), ("values", value, serde)):
             try:
                 if known is not None:

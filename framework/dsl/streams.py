@@ -13,9 +13,9 @@ from framework.dsl.sinks import add_sink
 from framework.dsl.topics import Topic
 from framework.plan.nodes import (
     BranchNode,
-    BranchOutputNode,
     Changes,
     Node,
+    OutputNode,
     RepartitionNode,
     StepNode,
     TableNode,
@@ -142,7 +142,7 @@ class Stream(Generic[K, V]):
         return tuple(self._branch_output(node, i) for i in range(len(predicates) + otherwise))
 
     def _branch_output(self, branch: BranchNode, index: int) -> "Stream[K, V]":
-        node = BranchOutputNode(
+        node = OutputNode(
             name=f"{branch.name}.{index}",
             verb="branch",
             origin=branch.origin,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from framework.chunk import Chunk, Column
-from framework.operators.base import FlushingOperator, OperatorContext, empty_chunk
+from framework.operators.base import FlushingOperator, Operator, OperatorContext, empty_chunk
 from framework.operators.mutability import is_immutable
 from framework.plan.nodes import AggregateNode, Aggregation
 from framework.plan.types import UNKNOWN
@@ -20,7 +20,7 @@ from state import KeyValueStore
 Stamped = tuple[Any, int]
 
 
-class StoringOperator(FlushingOperator):
+class StoringOperator(Operator, FlushingOperator):
     """A step whose results are the values of its store, as tuples (value, timestamp in ms)."""
 
     def __init__(self, name: str, context: OperatorContext, *, every_change: bool) -> None:

@@ -1,20 +1,35 @@
 """Node → operator: the declared half becomes the running half."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from framework.operators.aggregate import TableOperator, build_aggregate
-from framework.operators.base import Operator, OperatorContext, SplittingOperator
+from framework.operators.base import AnyOperator, OperatorContext
 from framework.operators.branch import BranchOperator
 from framework.operators.lift import LIFTED, LiftedOperator, pass_on
 from framework.plan.nodes import AggregateNode, BranchNode, Node, StepNode, TableNode
 
 
-def build_operator(node: Node, context: OperatorContext) -> Operator | SplittingOperator:
-    """The running step of a node that is neither source nor sink."""
-    if isinstance(node, AggregateNode):
-        return build_aggregate(node, context)
-    if isinstance(node, TableNode):
-        return TableOperator(node.name, context, every_change=node.changes == "all")
-    if isinstance(node, BranchNode):
-        return BranchOperator(node.predicates)
-    if isinstance(node, StepNode) and node.function is not None:
-        return LiftedOperator(LIFTED[node.verb](node.function))
-    return LiftedOperator(pass_on)
+def _build_step(node: StepNode, _: OperatorContext) -> AnyOperator:
+    return LiftedOperator(pass_on if node.function is None else LIFTED[node.verb](node.function))
+
+
+def _build_branch(node: BranchNode, _: OperatorContext) -> AnyOperator:
+    return BranchOperator(node.predicates)
+
+
+def _build_table(node: TableNode, context: OperatorContext) -> AnyOperator:
+    return TableOperator(node.name, context, every_change=node.changes == "all")
+
+
+BUILDERS: Mapping[type[Node], Callable[[Any, OperatorContext], AnyOperator]] = {
+    StepNode: _build_step,
+    BranchNode: _build_branch,
+    TableNode: _build_table,
+    AggregateNode: build_aggregate,
+}
+
+
+def build_operator(node: Node, context: OperatorContext) -> AnyOperator:
+    """The running step of a node that is neither source nor sink nor output."""
+    return BUILDERS[type(node)](node, context)

@@ -1,7 +1,7 @@
 """The running steps of one task, in the order in which chunks visit them.
 
-A chunk from a source visits every step that the source leads to, each after those it reads from; so where paths meet
-again, all their records are there and are put in the order of their source (`Chunk.order`).
+Chunks from the sources visit every step that the sources lead to, each after those it reads from; so where paths meet,
+all their records are there and are put in the order of the input (`Chunk.order`).
 """
 
 from collections import Counter
@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from framework.chunk import Chunk, Column, concatenate
+from framework.chunk import Chunk, Column
 from framework.operators.base import (
+    AnyOperator,
+    EventTimed,
     FlushingOperator,
-    Operator,
     OperatorContext,
-    SplittingOperator,
     StepFailed,
+    WallClocked,
 )
 from framework.operators.build import build_operator
 from framework.operators.sink import Output, SinkOperator
-from framework.plan.nodes import BranchOutputNode, Node, RepartitionNode, SinkNode, SourceNode
+from framework.plan.nodes import BranchNode, Node, OutputNode, RepartitionNode, SinkNode, SourceNode
 from framework.plan.plan import Source, SubTopology
 from framework.records import Records
 from state import KeyValueStore
@@ -27,12 +28,12 @@ from state import KeyValueStore
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Step:
-    """An operator in its place: the nodes it reads from, and its outputs if it splits."""
+    """An operator in its place: the nodes it reads from, and where each of its outputs goes (None: nowhere)."""
 
     node: Node
     parents: tuple[Node, ...]
-    operator: Operator | SplittingOperator
-    outputs: tuple[BranchOutputNode, ...] = ()
+    operator: AnyOperator
+    targets: tuple[Node | None, ...] = ()
 
 
 class Pipeline:
@@ -42,27 +43,58 @@ class Pipeline:
         self, sub: SubTopology, stores: Mapping[str, KeyValueStore[Any]], *, every_change: bool = False
     ) -> None:
         self.outputs: list[Output] = []
-        self._context = OperatorContext(stores, every_change)
         self._is_ordered = sub.is_ordered
         self._sources = {source.topic: source for source in sub.sources}
-        steps = [*self._inner_steps(sub), *self._sink_steps(sub)]
-        self._flushing = [(step.node, step.operator) for step in steps if isinstance(step.operator, FlushingOperator)]
-        starts = [*(source.node for source in sub.sources), *(node for node, _ in self._flushing)]
-        self._after = {start: _reachable(start, steps) for start in starts}
+        outputs: dict[Node, dict[int, OutputNode]] = {}
+        for node in sub.steps:
+            if isinstance(node, OutputNode):
+                outputs.setdefault(node.parents[0], {})[node.index] = node
+        self._context = OperatorContext(
+            stores, every_change, outputs={node: frozenset(o) for node, o in outputs.items()}
+        )
+        self._steps = [
+            Step(node, node.parents, build_operator(node, self._context), _targets(node, outputs.get(node, {})))
+            for node in sub.steps
+            if not isinstance(node, SourceNode | RepartitionNode | SinkNode | OutputNode)
+        ]
+        self._steps += self._sink_steps(sub)
+        self._after: dict[frozenset[Node], tuple[Step, ...]] = {}
 
     @property
     def dropped(self) -> Counter[tuple[str, str]]:
         """Dropped records by step and reason."""
         return self._context.dropped
 
-    def process(self, topic: str, records: Records) -> None:
-        """Run the records of one partition through the steps.
+    @property
+    def is_event_timed(self) -> bool:
+        """True if a step waits for stream time."""
+        return any(isinstance(step.operator, EventTimed) for step in self._steps)
 
+    @property
+    def is_wall_clocked(self) -> bool:
+        """True if a step has work at times of day."""
+        return any(isinstance(step.operator, WallClocked) for step in self._steps)
+
+    def process(self, inputs: Sequence[tuple[str, Records, Sequence[int] | None]]) -> int:
+        """Run records through the steps.
+
+        Args:
+            inputs: by topic, its records, and their places in the order of all; None if there is but one topic.
+        Returns:
+            The greatest timestamp among them (ms).
         Raises:
-            StepFailed: a step raised; stores and outputs are as the records before it left them.
+            StepFailed: a step raised; stores and outputs are to be undone.
         """
-        source = self._sources[topic]
-        self._run(source.node, _source_chunk(source, records, ordered=self._is_ordered))
+        arrived: dict[Node, Chunk] = {}
+        for topic, records, order in inputs:
+            source = self._sources[topic]
+            try:
+                arrived[source.node] = self._source_chunk(source, records, order)
+            except Exception as error:
+                raise StepFailed(source.node) from error
+        newest = max(max(chunk.timestamps) for chunk in arrived.values())
+        self._run(arrived)
+        return newest
 
     def flush(self) -> None:
         """Send on what the steps kept back.
@@ -70,10 +102,31 @@ class Pipeline:
         Raises:
             StepFailed: a step raised.
         """
-        for node, operator in self._flushing:
-            chunk = operator.flush()
-            if len(chunk):
-                self._run(node, chunk)
+        for step in self._steps:
+            if isinstance(step.operator, FlushingOperator):
+                chunk = step.operator.flush()
+                if len(chunk):
+                    self._run({step.node: chunk})
+
+    def advance(self, stream_time_ms: int) -> None:
+        """Stream time has moved on without records.
+
+        Raises:
+            StepFailed: a step raised.
+        """
+        for step in self._steps:
+            if isinstance(step.operator, EventTimed):
+                self._run_outputs(step, lambda operator=step.operator: operator.advance(stream_time_ms))
+
+    def tick(self, now_ms: int) -> None:
+        """Tell the steps the time of day.
+
+        Raises:
+            StepFailed: a step raised.
+        """
+        for step in self._steps:
+            if isinstance(step.operator, WallClocked):
+                self._run_outputs(step, lambda operator=step.operator: operator.tick(now_ms))
 
     def take_outputs(self) -> list[Output]:
         """The outputs so far, which are forgotten here."""
@@ -81,33 +134,31 @@ class Pipeline:
         self.outputs.clear()
         return outputs
 
-    def _run(self, start: Node, chunk: Chunk) -> None:
-        arrived: dict[Node, Chunk] = {start: chunk}
-        for step in self._after[start]:
-            incoming = [arrived[parent] for parent in step.parents if parent in arrived]
-            if not incoming:
+    def _run_outputs(self, step: Step, work: Any) -> None:
+        try:
+            results: Sequence[Chunk] = work()
+        except Exception as error:
+            raise StepFailed(step.node) from error
+        arrived = _arrivals(step, results)
+        if arrived:
+            self._run(arrived)
+
+    def _run(self, arrived: dict[Node, Chunk]) -> None:
+        for step in self._following(frozenset(arrived)):
+            inputs = [arrived.get(parent) for parent in step.parents]
+            if not any(chunk is not None for chunk in inputs):
                 continue
             try:
-                if isinstance(step.operator, SplittingOperator):
-                    parts = step.operator.split(concatenate(incoming))
-                    arrived.update((o, parts[o.index]) for o in step.outputs if len(parts[o.index]))
-                    continue
-                result = step.operator.process(concatenate(incoming))
+                results = step.operator.receive(inputs)
             except Exception as error:
                 raise StepFailed(step.node) from error
-            if len(result):
-                arrived[step.node] = result
+            arrived.update(_arrivals(step, results))
 
-    def _inner_steps(self, sub: SubTopology) -> list[Step]:
-        outputs: dict[Node, list[BranchOutputNode]] = {}
-        for node in sub.steps:
-            if isinstance(node, BranchOutputNode):
-                outputs.setdefault(node.parents[0], []).append(node)
-        return [
-            Step(node, node.parents, build_operator(node, self._context), tuple(outputs.get(node, ())))
-            for node in sub.steps
-            if not isinstance(node, SourceNode | RepartitionNode | SinkNode | BranchOutputNode)
-        ]
+    def _following(self, starts: frozenset[Node]) -> tuple[Step, ...]:
+        """The steps that these nodes lead to; each set of starts is worked out once."""
+        if starts not in self._after:
+            self._after[starts] = _reachable(starts, self._steps)
+        return self._after[starts]
 
     def _sink_steps(self, sub: SubTopology) -> list[Step]:
         # Reason: paths that end in one topic end in one step, so that their records are written in order.
@@ -120,17 +171,45 @@ class Pipeline:
             for topic, nodes in parents.items()
         ]
 
+    def _source_chunk(self, source: Source, records: Records, order: Sequence[int] | None) -> Chunk:
+        keys = (
+            Column([None] * len(records)) if source.key_serde is None else Column(None, records.keys, source.key_serde)
+        )
+        values = Column(None, records.values, source.value_serde)
+        timestamps = records.timestamps if source.timestamp is None else list(map(source.timestamp, values.decoded))
+        check_timestamps(timestamps)
+        places = None
+        if self._is_ordered:
+            places = list(range(len(records))) if order is None else list(order)
+        return Chunk(keys, values, timestamps, records.headers, places)
 
-def _reachable(start: Node, steps: Sequence[Step]) -> tuple[Step, ...]:
-    reached, found = {start}, []
+
+def check_timestamps(timestamps: Sequence[int]) -> None:
+    """Raises ValueError for one that is not a time."""
+    for timestamp in timestamps if min(timestamps) < 0 else ():
+        if timestamp < 0:
+            raise ValueError(f"its timestamp is {timestamp}, which is not a time")
+
+
+def _targets(node: Node, outputs: Mapping[int, OutputNode]) -> tuple[Node | None, ...]:
+    count = max(outputs, default=0) + 1
+    numbered: list[Node | None] = [outputs.get(i) for i in range(count)]
+    if not isinstance(node, BranchNode):
+        numbered[0] = node
+    return tuple(numbered)
+
+
+def _arrivals(step: Step, results: Sequence[Chunk]) -> dict[Node, Chunk]:
+    return {
+        target: chunk for target, chunk in zip(step.targets, results, strict=False) if target is not None and len(chunk)
+    }
+
+
+def _reachable(starts: frozenset[Node], steps: Sequence[Step]) -> tuple[Step, ...]:
+    reached: set[Node] = set(starts)
+    found = []
     for step in steps:
         if any(parent in reached for parent in step.parents):
-            reached.update((step.node, *step.outputs))
+            reached.update(target for target in step.targets if target is not None)
             found.append(step)
     return tuple(found)
-
-
-def _source_chunk(source: Source, records: Records, *, ordered: bool) -> Chunk:
-    keys = Column([None] * len(records)) if source.key_serde is None else Column(None, records.keys, source.key_serde)
-    order = list(range(len(records))) if ordered else None
-    return Chunk(keys, Column(None, records.values, source.value_serde), records.timestamps, records.headers, order)

@@ -5,7 +5,7 @@ from typing import Any
 
 from framework.errors import DeclarationError
 from framework.naming import changelog_topic, repartition_topic
-from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode, is_stateful
+from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode
 from framework.plan.plan import Plan, Sink, Source, StorePlan, SubTopology
 from framework.plan.topics import InternalTopic, TopicRole, TopicSpec, serde_for
 from framework.plan.types import TypeRef
@@ -67,16 +67,10 @@ def _distinct(groups: Iterable[list[Node]]) -> list[list[Node]]:
 def _sub_topology(app_id: str, index: int, steps: Sequence[Node], sinks: Sequence[Sink]) -> SubTopology:
     sources = [_source(app_id, node) for node in steps if isinstance(node, SourceNode | RepartitionNode)]
     stores = [
-        StorePlan(
-            StoreSpec(node.name, _serde(node, "keys", node.key), _serde(node, "values", node.value)),
-            node,
-            changelog_topic(app_id, node.name),
-        )
-        for node in steps
-        if is_stateful(node)
+        StorePlan(spec, node, changelog_topic(app_id, spec.name)) for node in steps for spec in _store_specs(node)
     ]
     return SubTopology(
-        index, tuple(sources), tuple(steps), tuple(stores), tuple(sinks), is_ordered=_meets_again(steps, sinks)
+        index, tuple(sources), tuple(steps), tuple(stores), tuple(sinks), is_ordered=_meets(steps, sinks)
     )
 
 
@@ -103,6 +97,13 @@ def _repartition_sink(app_id: str, node: RepartitionNode) -> Sink:
     )
 
 
+def _store_specs(node: Node) -> tuple[StoreSpec, ...]:
+    try:
+        return node.store_specs()
+    except SerdeError as error:
+        raise DeclarationError(f'{node.origin}: step "{node.name}" cannot keep its state: {error}') from error
+
+
 def _serde(node: Node, what: str, ref: TypeRef) -> Serde[Any]:
     try:
         return serde_for(ref.known)
@@ -110,21 +111,7 @@ def _serde(node: Node, what: str, ref: TypeRef) -> Serde[Any]:
         raise DeclarationError(f'{node.origin}: step "{node.name}" cannot write its {what}: {error}') from error
 
 
-def _meets_again(steps: Sequence[Node], sinks: Sequence[Sink]) -> bool:
-    """True if records of one source can reach one place by two paths: a merge, a store, or a topic."""
-    reached: dict[Node, frozenset[Node]] = {}
-    for node in steps:
-        if isinstance(node, SourceNode | RepartitionNode):
-            reached[node] = frozenset({node})
-            continue
-        of_parents = [reached[parent] for parent in node.parents]
-        reached[node] = frozenset().union(*of_parents)
-        if sum(map(len, of_parents)) > len(reached[node]):
-            return True
-    written: dict[str, set[Node]] = {}
-    for sink in sinks:
-        sources = reached[sink.node.parents[0]]
-        if written.setdefault(sink.topic, set()) & sources:
-            return True
-        written[sink.topic] |= sources
-    return False
+def _meets(steps: Sequence[Node], sinks: Sequence[Sink]) -> bool:
+    """True if records can reach one step, or one topic, by several paths."""
+    topics = [sink.topic for sink in sinks]
+    return any(len(node.parents) > 1 for node in steps) or len(set(topics)) < len(topics)

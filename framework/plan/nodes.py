@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from framework.plan.topics import TopicSpec
+from framework.plan.topics import TopicSpec, serde_for
 from framework.plan.types import TypeRef
+from state import StoreSpec
 
 Function = Callable[..., Any]
 Changes = Literal["latest", "all"]
@@ -39,6 +40,13 @@ class Node:
     key: TypeRef = field(repr=False)
     value: TypeRef = field(repr=False)
 
+    def store_specs(self) -> tuple[StoreSpec, ...]:
+        """The stores that the step keeps. Raises SerdeError."""
+        return ()
+
+    def _key_value_spec(self) -> StoreSpec:
+        return StoreSpec(self.name, serde_for(self.key.known), serde_for(self.value.known))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SourceNode(Node):
@@ -56,14 +64,14 @@ class StepNode(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BranchNode(Node):
-    """Splits a stream: the first predicate that is true takes the record."""
+    """Splits a stream: the first predicate that is true takes the record; what it gives are its `OutputNode`s."""
 
     predicates: tuple[Function, ...]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class BranchOutputNode(Node):
-    """One of the streams a branch splits into."""
+class OutputNode(Node):
+    """One output of its parent: of a branch all are such, from 0; of other steps those beside the main one, from 1."""
 
     index: int
 
@@ -94,6 +102,9 @@ class AggregateNode(Node):
     aggregation: Aggregation
     changes: Changes = "latest"
 
+    def store_specs(self) -> tuple[StoreSpec, ...]:
+        return (self._key_value_spec(),)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TableNode(Node):
@@ -101,13 +112,12 @@ class TableNode(Node):
 
     changes: Changes = "latest"
 
+    def store_specs(self) -> tuple[StoreSpec, ...]:
+        return (self._key_value_spec(),)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SinkNode(Node):
     """Records leave to a topic."""
 
     topic: TopicSpec
-
-
-def is_stateful(node: Node) -> bool:
-    return isinstance(node, AggregateNode | TableNode)

@@ -1,5 +1,6 @@
 """The plan of an app: sub-topologies with their sources, steps, stores and sinks. Frozen, printable, without Kafka."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,11 @@ class Source:
     @property
     def is_internal(self) -> bool:
         return isinstance(self.node, RepartitionNode)
+
+    @property
+    def timestamp(self) -> Callable[[Any], int] | None:
+        """Takes the timestamp (ms) from the value; None: the record's own."""
+        return self.node.topic.timestamp if isinstance(self.node, SourceNode) else None
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,8 @@ class StorePlan:
 class SubTopology:
     """Steps joined without a topic between them: what one task runs on one partition.
 
-    `steps` stand in an order in which every step comes after those it reads from. `is_ordered` says that paths from one
-    source meet again, so that chunks must remember the order of their records.
+    `steps` stand in an order in which every step comes after those it reads from. `is_ordered` says that paths meet,
+    so that chunks must remember the order of their records.
     """
 
     index: int

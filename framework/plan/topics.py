@@ -1,6 +1,6 @@
 """Topics as data: those the user declares and the internal ones a plan needs, with their settings."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -15,7 +15,10 @@ _KEEP_ALL = {"retention.ms": "-1", "retention.bytes": "-1"}
 
 @dataclass(frozen=True)
 class TopicSpec:
-    """A topic as the user declared it. `key_type` None: keyless, keys are neither read nor written."""
+    """A topic as the user declared it.
+
+    `key_type` None: keyless, keys are neither read nor written. `timestamp` takes a record's time (ms) from its value.
+    """
 
     name: str
     key_type: object
@@ -24,6 +27,7 @@ class TopicSpec:
     partitions: int | None = None
     replication: int | None = None
     config: Mapping[str, str] = field(default_factory=dict)
+    timestamp: Callable[[Any], int] | None = None
 
     @property
     def is_keyless(self) -> bool:

@@ -7,12 +7,14 @@
 A task knows no Kafka: the worker and the test driver feed it records and take what it writes.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from framework.errors import RecordError
 from framework.operators import Output, Pipeline, StepFailed
 from framework.plan.plan import SubTopology
 from framework.records import Records, TaskId, TopicPartition
+from framework.runtime.buffer import Batch, cut
 from state import ChangelogBatch, TaskState
 
 
@@ -60,36 +62,88 @@ class Task:
         Raises:
             RecordError: a record cannot be processed; those before it were, it left nothing behind.
         """
+        self.process_batch([(tp, records, range(len(records)))])
+
+    def process_batch(self, batch: Batch) -> None:
+        """Run records of several inputs in the order of their places, all or those before the first that fails.
+
+        Raises:
+            RecordError: as `process`.
+        """
+        count = sum(len(records) for _, records, _ in batch)
         if not self.is_careful:
             try:
-                self._apply(tp, records)
+                self._apply(batch)
             except StepFailed:
-                if len(records) == 1:
+                if count == 1:
                     raise
             else:
                 return
-        for i in range(len(records)):
-            self._apply(tp, records.slice(i, i + 1))
+        for i in range(count):
+            one = cut(batch, i, i + 1)
+            self._apply(one)
             if self.is_careful:
-                self._flush_one(tp, records.offsets[i])
+                self._flush_one(one[0][0], one[0][1].offsets[0])
 
-    def _apply(self, tp: TopicPartition, records: Records) -> None:
+    def _apply(self, batch: Batch) -> None:
         state = self.state
         try:
-            oldest, newest = min(records.timestamps), max(records.timestamps)
-            if oldest < 0:
-                raise ValueError(f"its timestamp is {oldest}, which is not a time")
-            state.stream_time_ms = max(state.stream_time_ms, newest)
-            self._pipeline.process(tp.topic, records)
-        except (StepFailed, ValueError) as error:
+            newest = self._pipeline.process([(tp.topic, records, order) for tp, records, order in batch])
+        except StepFailed as error:
             state.reject()
             self._pipeline.take_outputs()
-            if len(records) == 1:
+            if sum(len(records) for _, records, _ in batch) == 1:
+                tp, records, _ = batch[0]
                 raise self._record_error(error, tp, records.offsets[0]) from (error.__cause__ or error)
-            raise error if isinstance(error, StepFailed) else _failed_source(self, tp, error) from error
-        state.accept()
+            raise
+        state.stream_time_ms = max(state.stream_time_ms, newest)
+        self._keep()
+        for tp, records, _ in batch:
+            self.next_offsets[tp] = records.offsets[-1] + 1
+
+    def advance(self, stream_time_ms: int) -> None:
+        """Stream time has moved on without records.
+
+        Raises:
+            StepFailed: a step raised; nothing is left of what it did.
+        """
+        self._apply_time(lambda: self._pipeline.advance(stream_time_ms))
+
+    def tick(self, now_ms: int) -> None:
+        """Let the steps do what they have to do at times of day.
+
+        Raises:
+            StepFailed: a step raised; nothing is left of what it did.
+        """
+        self._apply_time(lambda: self._pipeline.tick(now_ms))
+
+    def _apply_time(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except StepFailed:
+            self.state.reject()
+            self._pipeline.take_outputs()
+            raise
+        self._keep()
+
+    def _keep(self) -> None:
+        self.state.accept()
         self._outputs += self._pipeline.take_outputs()
-        self.next_offsets[tp] = records.offsets[-1] + 1
+
+    @property
+    def is_touched(self) -> bool:
+        """True if there is something to commit."""
+        return bool(self.next_offsets or self._outputs or self.state.is_changed)
+
+    @property
+    def is_event_timed(self) -> bool:
+        """True if a step waits for stream time."""
+        return self._pipeline.is_event_timed
+
+    @property
+    def is_wall_clocked(self) -> bool:
+        """True if a step has work at times of day."""
+        return self._pipeline.is_wall_clocked
 
     def _flush_one(self, tp: TopicPartition, offset: int) -> None:
         try:
@@ -160,10 +214,3 @@ class Task:
             task=self.id,
             step=node.name if node is not None else None,
         )
-
-
-def _failed_source(task: Task, tp: TopicPartition, error: Exception) -> StepFailed:
-    source = next(source for source in task.sub.sources if source.topic == tp.topic)
-    failed = StepFailed(source.node)
-    failed.__cause__ = error
-    return failed

@@ -1,0 +1,118 @@
+"""The order of several inputs of one task: the head record with the smallest timestamp goes first.
+
+Records of one partition never overtake each other, so one with a small timestamp behind one with a great one waits for
+it. Equal timestamps: the input declared first. An input without records holds the others up only while it may still get
+some: until the broker has no more (`drained`), and then for `max_idle_ms` more.
+"""
+
+from collections.abc import Sequence
+
+from framework.records import Records, TopicPartition
+
+Batch = list[tuple[TopicPartition, Records, Sequence[int]]]
+
+
+class RecordBuffer:
+    """Queues of the inputs of one task.
+
+    Args:
+        inputs: in the order that decides between equal timestamps.
+        max_idle_ms: how long the records at hand wait for an input that is drained.
+    """
+
+    def __init__(self, inputs: Sequence[TopicPartition], max_idle_ms: int = 0) -> None:
+        self._queues: dict[TopicPartition, Records] = {tp: Records([], [], [], []) for tp in inputs}
+        self._drained: set[TopicPartition] = set()
+        self._max_idle_ms = max_idle_ms
+        self._idle_since_ms: int | None = None
+
+    def add(self, tp: TopicPartition, records: Records) -> None:
+        """Put records at the end of their queue; their timestamps are those that decide."""
+        self._queues[tp] = self._queues[tp].joined(records)
+        self._drained.discard(tp)
+
+    def drained(self, tp: TopicPartition) -> None:
+        """The broker has no more of this input now."""
+        self._drained.add(tp)
+
+    def count(self, tp: TopicPartition) -> int:
+        """How many records of an input wait."""
+        return len(self._queues[tp])
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    def take(self, limit: int, now_ms: int) -> Batch:
+        """The next records, at most so many: by input, with their places in the order of all.
+
+        Empty while an input must be waited for.
+        """
+        queues = [(tp, queue) for tp, queue in self._queues.items() if len(queue)]
+        if not queues:
+            self._idle_since_ms = None
+            return []
+        ranks = [_ranks(queue.timestamps[:limit]) for _, queue in queues]
+        # Reason: sorting by the greatest timestamp so far is comparing heads; it is stable, so queues stay in order.
+        merged = sorted(
+            ((rank, i) for i, ranked in enumerate(ranks) for rank in ranked),
+            key=lambda entry: entry[0],
+        )[:limit]
+        count = self._ready_count(merged, queues, ranks, now_ms)
+        return self._pop(merged[:count], queues) if count else []
+
+    def _ready_count(
+        self,
+        merged: list[tuple[int, int]],
+        queues: Sequence[tuple[TopicPartition, Records]],
+        ranks: Sequence[Sequence[int]],
+        now_ms: int,
+    ) -> int:
+        """How many of the merged records may go: those before an input runs out that may get more."""
+        awaited = {tp for tp in self._queues if tp not in self._drained or self._max_idle_ms}
+        if all(len(queue) for queue in self._queues.values()):
+            self._idle_since_ms = None
+        elif awaited_now := {tp for tp in awaited if not len(self._queues[tp])}:
+            if awaited_now - self._drained:
+                return 0
+            if self._idle_since_ms is None:
+                self._idle_since_ms = now_ms
+            if now_ms - self._idle_since_ms < self._max_idle_ms:
+                return 0
+            return len(merged)
+        left = {i: len(ranked) for i, ranked in enumerate(ranks) if queues[i][0] in awaited}
+        whole = {i: len(queue) == len(ranks[i]) for i, (_, queue) in enumerate(queues)}
+        for count, (_, i) in enumerate(merged, start=1):
+            if i in left:
+                left[i] -= 1
+                if not left[i] and whole[i]:
+                    return count
+        return len(merged)
+
+    def _pop(self, merged: Sequence[tuple[int, int]], queues: Sequence[tuple[TopicPartition, Records]]) -> Batch:
+        places: dict[int, list[int]] = {}
+        for place, (_, i) in enumerate(merged):
+            places.setdefault(i, []).append(place)
+        batch: Batch = []
+        for i, order in places.items():
+            tp, queue = queues[i]
+            batch.append((tp, queue.slice(0, len(order)), order))
+            self._queues[tp] = queue.slice(len(order), len(queue))
+        return batch
+
+
+def _ranks(timestamps: Sequence[int]) -> list[int]:
+    greatest, ranks = -1, []
+    for timestamp in timestamps:
+        greatest = max(greatest, timestamp)
+        ranks.append(greatest)
+    return ranks
+
+
+def cut(batch: Batch, start: int, stop: int) -> Batch:
+    """The records of a batch with places in [start, stop)."""
+    part: Batch = []
+    for tp, records, order in batch:
+        chosen = [i for i, place in enumerate(order) if start <= place < stop]
+        if chosen:
+            part.append((tp, records.slice(chosen[0], chosen[-1] + 1), [order[i] for i in chosen]))
+    return part
