@@ -35,6 +35,7 @@ from framework.errors import RecordError
 from framework.operators import Output, StepFailed
 from framework.plan.partitions import lay_out
 from framework.records import Header, Record, TaskId, TopicPartition
+from framework.runtime.buffer import Batch
 from framework.runtime.task import Task, TaskPhase
 from serde import Serde, SerdeError
 from state import BytesBackend, MemoryBackend, TaskState
@@ -276,16 +277,17 @@ class TestDriver:
                 return
 
     def _process(self, taken: Sequence[StoredRecord]) -> None:
-        by_tp: dict[TopicPartition, list[StoredRecord]] = {}
-        for record in taken:
-            by_tp.setdefault(record.tp, []).append(record)
-        for tp, part in by_tp.items():
-            task = self._tasks[self._inputs[tp]]
+        by_task: dict[TaskId, dict[TopicPartition, list[tuple[int, StoredRecord]]]] = {}
+        for place, record in enumerate(taken):
+            by_task.setdefault(self._inputs[record.tp], {}).setdefault(record.tp, []).append((place, record))
+        for task_id, parts in by_task.items():
+            task = self._tasks[task_id]
+            batch: Batch = [(tp, records_of([r for _, r in part]), [i for i, _ in part]) for tp, part in parts.items()]
             try:
-                task.process(tp, records_of(part))
+                task.process_batch(batch)
             except RecordError as error:
                 # Reason: a worker would stop here; a test goes on with the record after it.
-                task.next_offsets[tp] = error.offset + 1
+                task.next_offsets[error.tp] = error.offset + 1
                 left = [r for r in taken if r.offset >= self._tasks[self._inputs[r.tp]].next_offsets.get(r.tp, 0)]
                 self._waiting.extendleft(reversed(left))
                 raise

@@ -5,7 +5,7 @@ it. Equal timestamps: the input declared first. An input without records holds t
 some: until the broker has no more (`drained`), and then for `max_idle_ms` more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from framework.records import Records, TopicPartition
 
@@ -108,11 +108,9 @@ def _ranks(timestamps: Sequence[int]) -> list[int]:
     return ranks
 
 
-def cut(batch: Batch, start: int, stop: int) -> Batch:
-    """The records of a batch with places in [start, stop)."""
-    part: Batch = []
-    for tp, records, order in batch:
-        chosen = [i for i, place in enumerate(order) if start <= place < stop]
-        if chosen:
-            part.append((tp, records.slice(chosen[0], chosen[-1] + 1), [order[i] for i in chosen]))
-    return part
+def one_by_one(batch: Batch) -> Iterator[tuple[TopicPartition, Records, Sequence[int]]]:
+    """Each record of a batch, in the order of their places."""
+    places = sorted((place, b, i) for b, (_, _, order) in enumerate(batch) for i, place in enumerate(order))
+    for place, b, i in places:
+        tp, records, _ = batch[b]
+        yield tp, records.slice(i, i + 1), (place,)

@@ -14,7 +14,7 @@ from framework.errors import RecordError
 from framework.operators import Output, Pipeline, StepFailed
 from framework.plan.plan import SubTopology
 from framework.records import Records, TaskId, TopicPartition
-from framework.runtime.buffer import Batch, cut
+from framework.runtime.buffer import Batch, one_by_one
 from state import ChangelogBatch, TaskState
 
 
@@ -79,11 +79,10 @@ class Task:
                     raise
             else:
                 return
-        for i in range(count):
-            one = cut(batch, i, i + 1)
-            self._apply(one)
+        for tp, record, place in one_by_one(batch):
+            self._apply([(tp, record, place)])
             if self.is_careful:
-                self._flush_one(one[0][0], one[0][1].offsets[0])
+                self._flush_one(tp, record.offsets[0])
 
     def _apply(self, batch: Batch) -> None:
         state = self.state
