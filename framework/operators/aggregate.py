@@ -13,7 +13,7 @@ from typing import Any
 from framework.chunk import Chunk, Column
 from framework.operators.base import FlushingOperator, Operator, OperatorContext, empty_chunk
 from framework.operators.mutability import is_immutable
-from framework.plan.nodes import AggregateNode, Aggregation
+from framework.plan.nodes import AggregateNode, Aggregation, Node
 from framework.plan.types import UNKNOWN
 from state import KeyValueStore
 
@@ -23,9 +23,10 @@ Stamped = tuple[Any, int]
 class StoringOperator(Operator, FlushingOperator):
     """A step whose results are the values of its store, as tuples (value, timestamp in ms)."""
 
-    def __init__(self, name: str, context: OperatorContext, *, every_change: bool) -> None:
-        self._name, self._every_change = name, every_change or context.every_change
-        self._store: KeyValueStore[Stamped] = context.stores[name]
+    def __init__(self, node: Node, context: OperatorContext, *, every_change: bool) -> None:
+        self._name, self._every_change = node.name, every_change or context.every_change
+        self._with_olds = node in context.with_olds
+        self._store: KeyValueStore[Stamped] = context.stores[node.name]
         self._key_serde, self._dropped = self._store.spec.key_serde, context.dropped
 
     def process(self, chunk: Chunk) -> Chunk:
@@ -38,6 +39,7 @@ class StoringOperator(Operator, FlushingOperator):
         if not self._every_change:
             self.apply(keys, kept)
             return empty_chunk()
+        before = self._before(keys) if self._with_olds else None
         results = self.apply_each(keys, kept)
         return Chunk(
             Column(None, keys, self._key_serde),
@@ -45,17 +47,26 @@ class StoringOperator(Operator, FlushingOperator):
             [timestamp for _, timestamp in results],
             None,
             kept.order,
+            None if before is None else olds_of(keys, results, before),
         )
 
     def flush(self) -> Chunk:
         if self._every_change:
             return empty_chunk()
         changed = self._store.changed()
+        keys: list[Any] = list(changed)
+        olds = [None if old is None else old[0] for old in self._store.settled(keys)] if self._with_olds else None
         return Chunk(
-            Column(None, list(changed), self._key_serde),
+            Column(None, keys, self._key_serde),
             Column([value for value, _ in changed.values()]),
             [timestamp for _, timestamp in changed.values()],
+            olds=olds,
         )
+
+    def _before(self, keys: list[Any]) -> dict[bytes, Any]:
+        distinct = dict.fromkeys(keys)
+        entries = self._store.get_many(distinct)
+        return {key: None if entry is None else entry[0] for key, entry in zip(distinct, entries, strict=True)}
 
     def keep(self, chunk: Chunk) -> Chunk:
         """The records that count."""
@@ -96,7 +107,7 @@ class FoldOperator(StoringOperator):
     """Folds the values of each key by the user's function."""
 
     def __init__(self, node: AggregateNode, context: OperatorContext) -> None:
-        super().__init__(node.name, context, every_change=node.changes == "all")
+        super().__init__(node, context, every_change=node.changes == "all")
         self._add, self._initial = node.aggregation.add, node.aggregation.initial
         known = node.value.known
         serde = self._store.spec.value_serde
@@ -131,7 +142,7 @@ class TableOperator(StoringOperator):
 def build_aggregate(node: AggregateNode, context: OperatorContext) -> StoringOperator:
     aggregation: Aggregation = node.aggregation
     if aggregation.kind == "count":
-        return CountOperator(node.name, context, every_change=node.changes == "all")
+        return CountOperator(node, context, every_change=node.changes == "all")
     return FoldOperator(node, context)
 
 
@@ -172,6 +183,15 @@ def fold(
             results.append((state if copy is None or state is None else copy(state), newest))
     store.put_many(states)
     return results
+
+
+def olds_of(keys: list[Any], results: list[Stamped], before: dict[bytes, Any]) -> list[Any]:
+    """The value that each result replaces; `before` has the value of each key before the first."""
+    olds = []
+    for key, (value, _) in zip(keys, results, strict=True):
+        olds.append(before[key])
+        before[key] = value
+    return olds
 
 
 def newest_of(keys: list[bytes], timestamps: list[int]) -> dict[bytes, int]:

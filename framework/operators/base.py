@@ -98,13 +98,15 @@ class OperatorContext:
     """What a task lends its operators.
 
     `stores` by name; with `every_change` tables pass every change on, whatever their nodes say; `dropped` counts
-    records by step and reason; `outputs` tells which outputs beside the main one somebody reads, by step.
+    records by step and reason; `outputs` tells which outputs beside the main one somebody reads, by step;
+    `with_olds` are the steps whose changes must say what they replace (`Chunk.olds`).
     """
 
     stores: Mapping[str, KeyValueStore[Any]]
     every_change: bool = False
     dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
     outputs: Mapping[Node, frozenset[int]] = field(default_factory=dict)
+    with_olds: frozenset[Node] = frozenset()
 
 
 class StepFailed(Exception):  # control flow inside the framework: the task turns it into a RecordError

@@ -19,7 +19,7 @@ def _build_branch(node: BranchNode, _: OperatorContext) -> AnyOperator:
 
 
 def _build_table(node: TableNode, context: OperatorContext) -> AnyOperator:
-    return TableOperator(node.name, context, every_change=node.changes == "all")
+    return TableOperator(node, context, every_change=node.changes == "all")
 
 
 BUILDERS: Mapping[type[Node], Callable[[Any, OperatorContext], AnyOperator]] = {

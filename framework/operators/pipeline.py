@@ -21,6 +21,7 @@ from framework.operators.base import (
 from framework.operators.build import build_operator
 from framework.operators.sink import Output, SinkOperator
 from framework.plan.nodes import BranchNode, Node, OutputNode, RepartitionNode, SinkNode, SourceNode
+from framework.plan.olds import asked_for_olds
 from framework.plan.plan import Source, SubTopology
 from framework.records import Records
 from state import KeyValueStore
@@ -50,7 +51,10 @@ class Pipeline:
             if isinstance(node, OutputNode):
                 outputs.setdefault(node.parents[0], {})[node.index] = node
         self._context = OperatorContext(
-            stores, every_change, outputs={node: frozenset(o) for node, o in outputs.items()}
+            stores,
+            every_change,
+            outputs={node: frozenset(o) for node, o in outputs.items()},
+            with_olds=asked_for_olds(sub.steps),
         )
         self._steps = [
             Step(node, node.parents, build_operator(node, self._context), _targets(node, outputs.get(node, {})))

@@ -7,7 +7,7 @@ their children in the order of declaration.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from framework.plan.topics import TopicSpec, serde_for
 from framework.plan.types import TypeRef
@@ -31,7 +31,14 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Node:
-    """One step. `verb` is the word the user wrote, `name` what stores, topics, errors and metrics call it."""
+    """One step. `verb` is the word the user wrote, `name` what stores, topics, errors and metrics call it.
+
+    A step that `needs_olds` is told with each change of its parents what it replaces; one that `forwards_olds` keeps no
+    state and asks its parents for them if a step after it needs them.
+    """
+
+    needs_olds: ClassVar[bool] = False
+    forwards_olds: ClassVar[bool] = False
 
     name: str
     verb: str
