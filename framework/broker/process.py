@@ -53,6 +53,10 @@ class BrokerProcess:
         assert self._guard.stdout is not None
         self.java_pid = int(self._guard.stdout.readline() or b"0")
 
+    @property
+    def is_running(self) -> bool:
+        return self._guard.poll() is None
+
     def wait_until_ready(self) -> None:
         """Return when the broker answers.
 
@@ -61,7 +65,7 @@ class BrokerProcess:
         """
         deadline = time.monotonic() + _START_TIMEOUT_S
         while _READY not in (said := self._said()):
-            if self._guard.poll() is not None or time.monotonic() > deadline:
+            if not self.is_running or time.monotonic() > deadline:
                 self.kill()
                 raise BrokerError(f"the broker did not start; its log {self._log} ends:\n{said[-2000:]}")
             time.sleep(0.01)
@@ -83,7 +87,7 @@ class BrokerProcess:
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send Java a signal, such as SIGSTOP."""
-        if self._guard.poll() is None and self.java_pid:
+        if self.is_running and self.java_pid:
             with suppress(ProcessLookupError):
                 os.kill(self.java_pid, number)
 

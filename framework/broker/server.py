@@ -53,6 +53,11 @@ class EmbeddedKafka:
     def java_pid(self) -> int | None:
         return self._process.java_pid if self._process is not None else None
 
+    @property
+    def is_running(self) -> bool:
+        """False before `start`, after `stop` or `kill`, and when it has ended by itself."""
+        return self._process is not None and self._process.is_running
+
     def start(self) -> None:
         """Start it, again after `stop` or `kill` on the same data, and wait until it answers.
 
@@ -96,7 +101,11 @@ class EmbeddedKafka:
             self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(

@@ -61,7 +61,8 @@ def _common(settings: Settings) -> dict[str, Any]:
 
 def admin_client(settings: Settings) -> AdminClient:
     """For topics and offsets."""
-    return AdminClient(_common(settings))
+    # Reason: where nobody answers, the client logs an error twenty times a second; our exception says it once.
+    return AdminClient({**_common(settings), "log_level": 2})
 
 
 def group_consumer(settings: Settings, group: str, identity: str | None) -> Consumer:

@@ -1,0 +1,1 @@
+"""Word count: lines of text in, the number of times each word occurred out."""
