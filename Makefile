@@ -1,7 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup test check format
+.PHONY: setup demo test check bench format
+
+demo: setup
+	$(BIN)/python -m apps.wordcount.demo $(if $(WORDS),--words $(WORDS))
 
 setup: .venv/.done
 
@@ -17,6 +20,9 @@ check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m tests.bench
 
 format: setup
 	$(BIN)/ruff format

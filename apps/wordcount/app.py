@@ -6,9 +6,11 @@ compares the result with `collections.Counter`.
 
 from framework import App, Stream, Table
 
+PARTITIONS = 4
+
 app = App("wordcount")
-lines = app.topic("lines", value=str, partitions=4)
-counts = app.topic("counts", key=str, value=int, partitions=4)
+lines = app.topic("lines", value=str, partitions=PARTITIONS)
+counts = app.topic("counts", key=str, value=int, partitions=PARTITIONS)
 
 
 @app.topology(lines, to=counts)

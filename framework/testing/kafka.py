@@ -9,6 +9,8 @@ from framework.broker import EmbeddedKafka
 from framework.runtime import kafka
 
 _TIMEOUT_S = 20.0
+# Reason: a broker that a test stops is no news; the client would write of it to stderr twenty times a second.
+_QUIET = {"log_level": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,9 @@ class KafkaCluster:
 
     def __init__(self, bootstrap: str, broker: EmbeddedKafka | None = None) -> None:
         self.bootstrap, self.broker = bootstrap, broker
-        self._admin = kafka.create_admin({"bootstrap.servers": bootstrap})
+        self._admin = kafka.create_admin({"bootstrap.servers": bootstrap, **_QUIET})
         self._producer = kafka.create_producer(
-            {"bootstrap.servers": bootstrap, "linger.ms": 5, "partitioner": "murmur2_random",
+            {"bootstrap.servers": bootstrap, **_QUIET, "linger.ms": 5, "partitioner": "murmur2_random",
              "queue.buffering.max.messages": 2_000_000}
         )  # fmt: skip
 
@@ -94,7 +96,7 @@ class KafkaCluster:
 
     def _consumer(self, isolation: str, group: str = "penstock-test-reader") -> Any:
         return kafka.create_consumer(
-            {"bootstrap.servers": self.bootstrap, "group.id": group, "isolation.level": isolation,
+            {"bootstrap.servers": self.bootstrap, **_QUIET, "group.id": group, "isolation.level": isolation,
              "enable.auto.commit": False, "enable.partition.eof": True, "fetch.wait.max.ms": 10,
              "auto.offset.reset": "earliest"}
         )  # fmt: skip
