@@ -47,7 +47,7 @@ def run(
     arguments = settings_of(
         more, workers=workers, bootstrap_servers=bootstrap_servers, state_dir=state_dir, instance=instance
     )
-    from framework.runtime import run_app
+    from framework.runtime.run import run_app
 
     if create_topics:
         from framework.cli.broker_topics import create_missing

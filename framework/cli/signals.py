@@ -1,4 +1,7 @@
-"""SIGTERM and SIGINT: while something starts they interrupt it, while a command waits they are an event."""
+"""SIGTERM, SIGINT, SIGHUP: while something starts they interrupt it, while a command waits they are an event.
+
+SIGHUP says that the terminal is gone; under `nohup` it is ignored, and stays so.
+"""
 
 import signal
 import threading
@@ -10,26 +13,27 @@ from typing import Any
 
 @contextmanager
 def stop_asked() -> Iterator[threading.Event]:
-    """The event that SIGTERM and SIGINT set, while inside."""
+    """The event that these signals set, while inside."""
     asked = threading.Event()
-    with _handled((signal.SIGTERM, signal.SIGINT), lambda *_: asked.set()):
+    with _handled((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), lambda *_: asked.set()):
         yield asked
 
 
 @contextmanager
 def term_interrupts() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt, as SIGINT does, while inside: what was begun is cleaned up."""
+    """SIGTERM and SIGHUP raise KeyboardInterrupt, as SIGINT does, while inside: what was begun is cleaned up."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    with _handled((signal.SIGTERM,), interrupt):
+    with _handled((signal.SIGTERM, signal.SIGHUP), interrupt):
         yield
 
 
 @contextmanager
 def _handled(numbers: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in numbers}
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
     finally:
