@@ -9,6 +9,7 @@ StreamError
 ├── AbortableError        the open transaction is lost: drop the layer, restore, go on
 └── FatalError            stop the process with its exit code
     ├── FencedError       another process has this identity: stop, commit nothing
+    ├── LocalStateError   a store cannot be read or written: the changelog has what was committed
     └── BrokerUnreachable nobody answers at the bootstrap servers
 """
 
@@ -71,6 +72,10 @@ class FencedError(FatalError):
     """Another process runs with the same instance name or transactional id; this one must stop."""
 
     exit_code = 4
+
+
+class LocalStateError(FatalError):
+    """Local state cannot be used; nothing is lost, and the message says what to do."""
 
 
 class BrokerUnreachable(FatalError):

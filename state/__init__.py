@@ -1,7 +1,14 @@
 """Local state of a task: stores over RocksDB, with the open transaction in memory."""
 
 from state.base import BytesBackend
-from state.errors import StateError, StateFolderInUse, StateFolderMismatch, StateUnreadable, StateWriteFailed
+from state.errors import (
+    StateError,
+    StateFolderInUse,
+    StateFolderMismatch,
+    StateUnreadable,
+    StateWriteFailed,
+    ValueNotStorable,
+)
 from state.folder import StateFolder
 from state.keyvalue import KeyValueStore
 from state.memory import MemoryBackend
@@ -21,4 +28,5 @@ __all__ = [
     "StateFolderMismatch",
     "StateUnreadable",
     "StateWriteFailed",
+    "ValueNotStorable",
 ]

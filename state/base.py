@@ -35,8 +35,8 @@ class BytesBackend(Protocol):
     def metadata(self, key: bytes) -> bytes | None:
         """A piece of metadata."""
 
-    def clear(self, store: str) -> None:
-        """Empty one store."""
+    def clear(self, store: str, metadata: Mapping[bytes, bytes]) -> None:
+        """Empty one store and write the metadata, in one atomic batch."""
 
     def close(self) -> None:
         """Release the files."""

@@ -47,8 +47,9 @@ class MemoryBackend:
     def metadata(self, key: bytes) -> bytes | None:
         return self._metadata.get(key)
 
-    def clear(self, store: str) -> None:
+    def clear(self, store: str, metadata: Mapping[bytes, bytes]) -> None:
         self._stores[store].clear()
+        self._metadata.update(metadata)
 
     def close(self) -> None:
         """Nothing to release."""

@@ -91,8 +91,11 @@ class RocksBackend:
                     delete(key, handle)
                 else:
                     put(key, value, handle)
+        self._write(batch, metadata)
+
+    def _write(self, batch: WriteBatch, metadata: Mapping[bytes, bytes]) -> None:
         for key, value in metadata.items():
-            put(key, value)
+            batch.put(key, value)
         try:
             self._db.write(batch)
         except Exception as error:
@@ -108,8 +111,12 @@ class RocksBackend:
             self._unreadable(error)
         return found
 
-    def clear(self, store: str) -> None:
-        self.write({store: dict.fromkeys(key for key, _ in self.scan(store))}, {})
+    def clear(self, store: str, metadata: Mapping[bytes, bytes]) -> None:
+        batch = WriteBatch(raw_mode=True)
+        for last, _ in self.scan(store, reverse=True):
+            batch.delete_range(b"", last + b"\0", self._handles[store])
+            break
+        self._write(batch, metadata)
 
     def close(self) -> None:
         self._handles, self._families = {}, {}

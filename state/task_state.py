@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from serde import SerdeError
 from state.base import BytesBackend
+from state.errors import ValueNotStorable
 from state.keys import time_bytes
 from state.keyvalue import KeyValueStore
 from state.spec import StoreSpec
@@ -80,8 +82,9 @@ class TaskState:
         for store in self.stores.values():
             store.reject()
 
-    def reject_unsettled(self) -> None:
-        """Undo the changes since the last `settle`."""
+    def reject_unsettled(self, stream_time_ms: int) -> None:
+        """Undo the changes since the last `settle`, when the stream time was this."""
+        self.stream_time_ms = self._accepted_stream_time_ms = stream_time_ms
         for store in self.stores.values():
             store.reject_unsettled()
 
@@ -101,7 +104,7 @@ class TaskState:
         """What the open transaction changed, by store; stores without changes are left out.
 
         Raises:
-            SerdeError: a value is not of its store's type.
+            ValueNotStorable: a value is not of its store's type.
         """
         self._batches = {}
         for name, store in self.stores.items():
@@ -111,7 +114,7 @@ class TaskState:
                 changed = {key: entry for key, entry in changed.items() if key >= oldest}
             if not changed and not store.has_clock_moved:
                 continue
-            values = store.spec.value_serde.serialize_many([value for value, _ in changed.values()])
+            values = _serialized(store, changed)
             batch = ChangelogBatch(list(changed), values, [timestamp for _, timestamp in changed.values()])
             if store.has_clock_moved:
                 batch.keys.append(_CLOCK_KEY)
@@ -119,6 +122,15 @@ class TaskState:
                 batch.timestamps.append(max(0, store.clock_ms))
             self._batches[name] = batch
         return self._batches
+
+    def check_unsettled(self) -> None:
+        """See that the changes since the last `settle` can be written.
+
+        Raises:
+            ValueNotStorable: a value is not of its store's type.
+        """
+        for store in self.stores.values():
+            _serialized(store, store.changed())
 
     def commit(self, positions: Mapping[str, int]) -> None:
         """Write what `changelog` gave, now that the transaction is committed.
@@ -182,15 +194,22 @@ class TaskState:
 
     def wipe(self, store: str) -> None:
         """Start a store from nothing, where its position no longer means anything."""
-        self._backend.clear(store)
-        self._backend.write({}, {**_position_metadata({store: -1}), _CLOCK + store.encode(): b"-1"})
+        self._backend.clear(store, {**_position_metadata({store: -1}), _CLOCK + store.encode(): b"-1"})
         self.stores[store].start_clock(-1)
+        self._dropped_to_ms.pop(store, None)
         self._positions[store] = -1
         self.stores[store].abort()
 
     def close(self) -> None:
         """Release the files; what is not committed is gone."""
         self._backend.close()
+
+
+def _serialized(store: KeyValueStore[Any], changed: Mapping[bytes, Any]) -> list[bytes | None]:
+    try:
+        return store.spec.value_serde.serialize_many([value for value, _ in changed.values()])
+    except SerdeError as error:
+        raise ValueNotStorable(store.name) from error
 
 
 def _position_metadata(positions: Mapping[str, int]) -> dict[bytes, bytes]:

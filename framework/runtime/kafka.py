@@ -7,6 +7,7 @@ Trap: an AdminClient that is collected cancels its futures with `_DESTROY`; keep
 Trap: the client takes milliseconds for settings that end in .ms, and seconds for arguments called timeout.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -29,13 +30,14 @@ from framework.config import Settings
 from framework.errors import AbortableError, BrokerUnreachable, FatalError, FencedError, RetriableError, StreamError
 
 T = TypeVar("T")
+_BACK_OFF_S = 0.005
 
 __all__ = [
     "OFFSET_BEGINNING", "AdminClient", "ConfigResource", "Consumer", "KafkaError", "KafkaException", "Message",
     "NewTopic", "Producer", "TopicPartition",
     "create_admin", "create_consumer", "create_producer",
     "group_consumer", "restore_consumer", "end_consumer", "transactional_producer", "admin_client",
-    "calling", "translate",
+    "FINAL_ERRORS", "calling", "insisting", "translate",
 ]  # fmt: skip
 
 
@@ -146,11 +148,46 @@ def calling(what: str, call: Callable[..., T], *arguments: Any) -> T:
         raise translate(error.args[0], what) from error
 
 
+def insisting(what: str, call: Callable[..., T], *arguments: Any, within_s: float) -> T:
+    """Call the client, again while a later call may succeed.
+
+    Raises:
+        AbortableError, FencedError, FatalError: by what is to be done.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            return calling(what, call, *arguments)
+        except (RetriableError, BrokerUnreachable) as error:
+            if time.monotonic() > deadline:
+                raise FatalError(f"gave up after {within_s:.0f} s: {error}") from error
+            time.sleep(_BACK_OFF_S)
+
+
 _FENCED = {
     KafkaError._FENCED,
     KafkaError.FENCED_INSTANCE_ID,
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
+}
+# Reason: the client marks errors as retriable for calls of the transaction alone.
+_PASSING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.UNSTABLE_OFFSET_COMMIT,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError._WAIT_COORD,
+    KafkaError._UNKNOWN_PARTITION,
+}
+# Reason: the client tells these again and again, and would wait for ever.
+FINAL_ERRORS = {
+    KafkaError.FENCED_INSTANCE_ID,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
 }
 _UNREACHABLE = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
 
@@ -167,7 +204,7 @@ def translate(error: KafkaError, what: str) -> StreamError:
         )
     if error.fatal():
         return FatalError(said)
-    if error.retriable():
+    if error.retriable() or error.code() in _PASSING:
         return RetriableError(said)
     if error.code() in _UNREACHABLE:
         return BrokerUnreachable(f"{said}. Is a broker running at the bootstrap servers, and can it be reached?")

@@ -11,7 +11,6 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from framework.errors import FatalError
 from framework.records import TopicPartition
 from framework.runtime import kafka
 from framework.runtime.failpoints import failpoint
@@ -21,6 +20,7 @@ log = logging.getLogger("penstock.restore")
 
 _SLICE_RECORDS = 20_000
 _CALL_TIMEOUT_S = 10.0
+_GIVE_UP_S = 60.0
 
 
 @dataclass(slots=True)
@@ -30,8 +30,6 @@ class _Part:
     task: Task
     store: str
     end_offset: int
-    first_offset: int
-    records: int = 0
 
 
 @dataclass(slots=True)
@@ -61,24 +59,28 @@ class Restorer:
         """Begin with a task; it is among the results of a later `step`."""
         progress = self._active[task] = _Progress(task, time.monotonic())
         for store in task.sub.stores:
-            tp = TopicPartition(store.changelog, task.id.partition)
-            place = kafka.TopicPartition(*tp)
-            low, end = kafka.calling(
-                f"find the end of {tp}", lambda p=place: self._ends.get_watermark_offsets(p, timeout=_CALL_TIMEOUT_S)
-            )
-            position = task.state.position(store.name)
-            if position + 1 < low or position >= end:
-                log.warning(
-                    "task %s: the store %s stops at offset %d, but %s holds %d to %d: it is restored from there",
-                    task.id, store.name, position, tp, low, end,
-                )  # fmt: skip
-                if position >= 0:
-                    task.state.wipe(store.name)
-                position = low - 1
-            self._parts[tp] = _Part(task, store.name, end, position + 1)
-            progress.waiting.add(tp)
-            self._reader.incremental_assign([kafka.TopicPartition(*tp, position + 1)])
+            self._start_store(progress, store.name, TopicPartition(store.changelog, task.id.partition))
         self._finish_if_done(progress)
+
+    def _start_store(self, progress: _Progress, store: str, tp: TopicPartition) -> None:
+        task, place = progress.task, kafka.TopicPartition(*tp)
+        low, end = kafka.insisting(
+            f"find the end of {tp}",
+            lambda: self._ends.get_watermark_offsets(place, timeout=_CALL_TIMEOUT_S),
+            within_s=_GIVE_UP_S,
+        )
+        position = task.state.position(store)
+        if position >= 0 and not low <= position + 1 <= end:
+            log.warning(
+                "task %s: the store %s stops at offset %d, but %s holds %d to %d: it is restored from there",
+                task.id, store, position, tp, low, end,
+            )  # fmt: skip
+            task.state.wipe(store)
+            position = -1
+        first = max(position + 1, low)
+        self._parts[tp] = _Part(task, store, end)
+        progress.waiting.add(tp)
+        self._reader.incremental_assign([kafka.TopicPartition(*tp, first)])
 
     def stop(self, task: Task) -> None:
         """Forget a task, which is not ours any more."""
@@ -100,6 +102,7 @@ class Restorer:
     def _apply(self, messages: list[kafka.Message]) -> None:
         by_tp: dict[TopicPartition, list[kafka.Message]] = defaultdict(list)
         ended: dict[TopicPartition, int] = {}
+        outdated: set[TopicPartition] = set()
         for message in messages:
             tp = TopicPartition(message.topic() or "", message.partition() or 0)
             error = message.error()
@@ -107,15 +110,17 @@ class Restorer:
                 by_tp[tp].append(message)
             elif error.code() == kafka.KafkaError._PARTITION_EOF:
                 ended[tp] = message.offset() or 0
-            elif error.fatal() or error.code() == kafka.KafkaError._AUTO_OFFSET_RESET:
-                raise FatalError(
-                    f"cannot restore from {tp}: {error.str()}. Start again to restore it from its beginning."
-                )
+            elif error.code() == kafka.KafkaError._AUTO_OFFSET_RESET:
+                outdated.add(tp)
+            elif error.fatal() or error.code() in kafka.FINAL_ERRORS:
+                raise kafka.translate(error, f"restore from {tp}")
             else:
                 log.warning("restore: %s", error.str())
         for tp, records in by_tp.items():
             if tp in self._parts:
                 self._restore(self._parts[tp], records)
+        for tp in outdated & self._parts.keys():
+            self._start_again(tp)
         for tp, offset in ended.items():
             part = self._parts.get(tp)
             # Reason: an end below the true one is that of an open transaction of the earlier owner: wait for it.
@@ -125,6 +130,13 @@ class Restorer:
                 progress.waiting.discard(tp)
                 self._finish_if_done(progress)
 
+    def _start_again(self, tp: TopicPartition) -> None:
+        """The log was cut while it was read; its bounds are looked at anew."""
+        part = self._parts[tp]
+        log.warning("task %s: %s does not hold the next offset any more", part.task.id, tp)
+        self._unassign({tp})
+        self._start_store(self._active[part.task], part.store, tp)
+
     def _restore(self, part: _Part, messages: list[kafka.Message]) -> None:
         part.task.state.restore(
             part.store,
@@ -133,7 +145,6 @@ class Restorer:
             [m.timestamp()[1] for m in messages],
             messages[-1].offset() or 0,
         )
-        part.records += len(messages)
         self._active[part.task].records += len(messages)
         failpoint("during-restore")
 
@@ -142,6 +153,11 @@ class Restorer:
             del self._parts[tp]
         if tps:
             self._reader.incremental_unassign([kafka.TopicPartition(*tp) for tp in tps])
+
+    def close(self) -> None:
+        """Release both consumers."""
+        self._reader.close()
+        self._ends.close()
 
     def _finish_if_done(self, progress: _Progress) -> None:
         if progress.waiting:

@@ -5,14 +5,17 @@ import signal
 import threading
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from framework.config import Settings, load_settings
+from framework.errors import ConfigError, LocalStateError
 from framework.runtime import kafka
+from framework.runtime.supervisor import supervise
 from framework.runtime.topics import Topics
 from framework.runtime.worker import Worker
-from state import StateFolder
+from state import StateError, StateFolder, StateFolderMismatch
 
 if TYPE_CHECKING:
     from framework.dsl import App
@@ -21,12 +24,17 @@ log = logging.getLogger("penstock")
 
 
 def run_app(app: "App", arguments: Mapping[str, Any]) -> None:
-    """Run one worker of the app in this process until SIGTERM or SIGINT.
+    """Run one worker of the app in this process, or several in processes of their own, until SIGTERM or SIGINT.
 
     Raises:
         StreamError: see its tree; nothing committed is lost.
+        SystemExit: a worker process ended with this code, and starting it again would not help; its log says why.
     """
-    run_worker(app, load_settings(arguments, app.settings), index=0)
+    settings = load_settings(arguments, app.settings)
+    if settings.workers == 1:
+        run_worker(app, settings, index=0)
+    else:
+        supervise(settings.workers, lambda index: run_worker(app, settings, index=index))
 
 
 def run_worker(app: "App", settings: Settings, *, index: int) -> None:
@@ -34,7 +42,7 @@ def run_worker(app: "App", settings: Settings, *, index: int) -> None:
     plan = app.plan()
     is_static = settings.instance is not None
     name = f"{settings.instance}-{index}" if is_static else f"worker-{index}"
-    folder = StateFolder(settings.state_dir / app.id / name, app.id)
+    folder = _own_folder(settings.state_dir / app.id / name, app.id)
     try:
         layout = Topics(kafka.admin_client(settings), settings.bootstrap_servers).prepare(plan)
         identity = name if is_static else f"{name}-{uuid.uuid4().hex[:12]}"
@@ -46,6 +54,15 @@ def run_worker(app: "App", settings: Settings, *, index: int) -> None:
         _stop_on_signals(worker)
     log.info("worker %s of %s runs on %s", identity, app.id, settings.bootstrap_servers)
     worker.run()
+
+
+def _own_folder(path: Path, app_id: str) -> StateFolder:
+    try:
+        return StateFolder(path, app_id)
+    except StateFolderMismatch as error:
+        raise ConfigError(str(error)) from error
+    except (StateError, OSError) as error:
+        raise LocalStateError(str(error)) from error
 
 
 def _stop_on_signals(worker: Worker) -> None:

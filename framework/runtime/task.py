@@ -7,7 +7,7 @@
 A task knows no Kafka: the worker and the test driver feed it records and take what it writes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from framework.errors import RecordError
@@ -15,7 +15,7 @@ from framework.operators import Output, Pipeline, StepFailed
 from framework.plan.plan import SubTopology
 from framework.records import Records, TaskId, TopicPartition
 from framework.runtime.buffer import Batch, one_by_one
-from state import ChangelogBatch, TaskState
+from state import ChangelogBatch, TaskState, ValueNotStorable
 
 
 class TaskPhase(StrEnum):
@@ -80,9 +80,10 @@ class Task:
             else:
                 return
         for tp, record, place in one_by_one(batch):
-            self._apply([(tp, record, place)])
             if self.is_careful:
-                self._flush_one(tp, record.offsets[0])
+                self._apply_with_care(tp, record, place)
+            else:
+                self._apply([(tp, record, place)])
 
     def _apply(self, batch: Batch) -> None:
         state = self.state
@@ -144,13 +145,24 @@ class Task:
         """True if a step has work at times of day."""
         return self._pipeline.is_wall_clocked
 
-    def _flush_one(self, tp: TopicPartition, offset: int) -> None:
+    def _apply_with_care(self, tp: TopicPartition, record: Records, place: Sequence[int]) -> None:
+        """Run one record and all that the commit would do with it, so that a failure names it."""
+        outputs, stream_time_ms = len(self._outputs), self.state.stream_time_ms
+        self._apply([(tp, record, place)])
         try:
+            self._check_changes()
             self.flush()
         except StepFailed as error:
-            self.state.reject_unsettled()
-            self.next_offsets[tp] = offset
-            raise self._record_error(error, tp, offset) from error.__cause__
+            self.state.reject_unsettled(stream_time_ms)
+            del self._outputs[outputs:]
+            self.next_offsets[tp] = record.offsets[0]
+            raise self._record_error(error, tp, record.offsets[0]) from error.__cause__
+
+    def _check_changes(self) -> None:
+        try:
+            self.state.check_unsettled()
+        except ValueNotStorable as error:
+            raise self._failed_store(error) from error.__cause__
 
     def flush(self) -> None:
         """Send on what the steps kept back.
@@ -172,8 +184,15 @@ class Task:
         return outputs
 
     def changelog(self) -> dict[str, ChangelogBatch]:
-        """What the open transaction changed in each store."""
-        return self.state.changelog()
+        """What the open transaction changed in each store.
+
+        Raises:
+            StepFailed: a value does not fit its store; what the transaction did must be dropped.
+        """
+        try:
+            return self.state.changelog()
+        except ValueNotStorable as error:
+            raise self._failed_store(error) from error.__cause__
 
     def commit(self, positions: dict[str, int]) -> None:
         """The transaction is committed: write it to the stores.
@@ -182,7 +201,7 @@ class Task:
             positions: by store, the offset of its last changelog record.
         """
         self.state.commit(positions)
-        self.next_offsets = {}
+        self.next_offsets, self.is_careful = {}, False
 
     def abort(self) -> None:
         """Forget the open transaction."""
@@ -198,6 +217,11 @@ class Task:
     def dropped(self) -> dict[tuple[str, str], int]:
         """Dropped records by step and reason."""
         return self._pipeline.dropped
+
+    def _failed_store(self, error: ValueNotStorable) -> StepFailed:
+        failed = StepFailed(next(store.node for store in self.sub.stores if store.name == error.store))
+        failed.__cause__ = error.__cause__
+        return failed
 
     def _record_error(self, error: Exception, tp: TopicPartition, offset: int) -> RecordError:
         node = error.node if isinstance(error, StepFailed) else None

@@ -12,9 +12,17 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from framework.config import Settings
-from framework.errors import AbortableError, BrokerUnreachable, FatalError, RecordError, RetriableError
+from framework.errors import (
+    AbortableError,
+    BrokerUnreachable,
+    LocalStateError,
+    RecordError,
+    RetriableError,
+    StreamError,
+)
 from framework.naming import transactional_id
 from framework.operators import StepFailed
 from framework.plan.partitions import Layout
@@ -25,7 +33,7 @@ from framework.runtime.failpoints import failpoint
 from framework.runtime.restore import Restorer
 from framework.runtime.task import Task, TaskPhase
 from framework.runtime.transaction import Transaction
-from state import StateFolder, TaskState
+from state import ChangelogBatch, StateError, StateFolder, TaskState
 from state.rocksdb import RocksBackend
 
 log = logging.getLogger("penstock.worker")
@@ -34,6 +42,8 @@ _IDLE_POLL_S = 0.1
 _RESTORING_POLL_S = 0.005
 _DRAINED_POLL_S = 0.002
 _COMMITTED_TIMEOUT_S = 1.0
+_FIRST_BACK_OFF_S = 0.01
+_LONGEST_BACK_OFF_S = 1.0
 
 
 class Worker:
@@ -62,6 +72,7 @@ class Worker:
         self._awaiting_offsets: list[Task] = []
         self._assigned: list[TaskId] = []  # by the group, not opened yet
         self._last_commit_ms = 0.0
+        self._back_off_s = _FIRST_BACK_OFF_S
         self._is_stopping = False
         self.records = 0
 
@@ -74,6 +85,7 @@ class Worker:
 
         Raises:
             RecordError: a record cannot be processed; everything before it is committed.
+            LocalStateError: a store cannot be read or written; the changelog holds what was committed.
             FatalError: the process cannot go on; nothing uncommitted was kept.
         """
         self._consumer.subscribe(
@@ -82,7 +94,10 @@ class Worker:
         try:
             while not self._is_stopping:
                 self._turn()
-            self._guarded(self._commit)
+            if self._transaction.is_open and self._guarded(self._commit):
+                log.info("committed at shutdown")
+        except StateError as error:
+            raise LocalStateError(str(error)) from error
         finally:
             self._close()
 
@@ -114,7 +129,7 @@ class Worker:
         error = message.error()
         if error is None:
             return True
-        if error.fatal() or error.code() == kafka.KafkaError.FENCED_INSTANCE_ID:
+        if error.fatal() or error.code() in kafka.FINAL_ERRORS:
             raise kafka.translate(error, "poll")
         log.warning("poll: %s: %s", error.name(), error.str())
         return False
@@ -163,7 +178,7 @@ class Worker:
                 self._transaction.write(output)
         for task in tasks:
             positions: dict[str, int] = {}
-            batches = task.changelog()
+            batches = self._changelog(task)
             for store in task.sub.stores:
                 if store.name in batches:
                     self._transaction.write_changelog(
@@ -171,40 +186,65 @@ class Worker:
                     )
             waiting.append((task, positions))
         offsets = {tp: offset for task in tasks for tp, offset in task.next_offsets.items()}
-        self._transaction.commit(offsets, self._consumer.consumer_group_metadata())
+        self._transaction.commit(offsets, self._membership)
         for task, positions in waiting:
             task.commit({s.name: positions[s.changelog] for s in task.sub.stores if s.changelog in positions})
         self._last_commit_ms = _now_ms()
+        self._back_off_s = _FIRST_BACK_OFF_S
+
+    def _membership(self) -> Any:
+        """What makes the broker refuse the offsets of a worker whose tasks have moved.
+
+        Trap: the client learns in the background that it is no member any more. Its metadata then name no member, and
+        the broker takes transactional offsets that name none without a check.
+        """
+        metadata = self._consumer.consumer_group_metadata()
+        if not self._consumer.memberid():
+            raise AbortableError("this worker is not a member of the group any more")
+        return metadata
 
     def _flush(self, task: Task) -> None:
         try:
             task.flush()
         except StepFailed as error:
-            log.warning("task %s: step %s failed while flushing; its records are run one by one", task.id, error)
-            task.is_careful = True
-            raise AbortableError(f"step {error} failed while flushing") from error
+            raise _retried_with_care(task, error) from error
 
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """Do it; if the transaction is lost by it, drop what it did and read it again."""
+    def _changelog(self, task: Task) -> dict[str, ChangelogBatch]:
         try:
-            work()
+            return task.changelog()
+        except StepFailed as error:
+            raise _retried_with_care(task, error) from error
+
+    def _guarded(self, work: Callable[[], None]) -> bool:
+        """Do it; if the transaction is lost by it, drop what it did, to read it again. False: it is lost."""
+        try:
+            try:
+                work()
+            except RecordError:
+                self._commit()
+                raise
         except AbortableError as error:
             log.warning("the transaction is aborted and done again: %s", error)
             self._abort()
-        except RecordError:
-            self._commit()
-            raise
+            return False
+        return True
 
     def _abort(self) -> None:
+        """Drop the open transaction; every task reads again from where the broker says."""
+        self._drop_transaction()
+        running = [task for task in self._tasks.values() if task.phase is TaskPhase.RUNNING]
+        self._unassign(self._detach(running))
+        for task in running:
+            task.enter(TaskPhase.RESTORING)
+            self._restorer.start(task)
+        time.sleep(self._back_off_s)
+        self._back_off_s = min(2 * self._back_off_s, _LONGEST_BACK_OFF_S)
+
+    def _drop_transaction(self) -> None:
         if self._transaction.is_open:
             self._transaction.abort()
-        for task in list(self._tasks.values()):
+        for task in self._tasks.values():
             task.abort()
-            if task.phase is TaskPhase.RUNNING:
-                # Reason: whether a commit went through is known by the broker alone, so every task asks it again.
-                self._detach(task)
-                task.enter(TaskPhase.RESTORING)
-                self._restorer.start(task)
 
     # Tasks come and go
 
@@ -215,37 +255,60 @@ class Worker:
 
     def _on_revoke(self, _: kafka.Consumer, partitions: Sequence[kafka.TopicPartition]) -> None:
         failpoint("during-rebalance")
-        self._guarded(self._commit)
-        self._drop(partitions)
+        is_committed = True
+        try:
+            self._commit()
+        except AbortableError as error:
+            log.warning("the transaction is aborted and done again: %s", error)
+            self._drop_transaction()
+            is_committed = False
+        self._give_up(partitions, are_others_valid=is_committed)
 
     def _on_lost(self, _: kafka.Consumer, partitions: Sequence[kafka.TopicPartition]) -> None:
         log.warning("lost %s: this worker was silent for too long", [f"{p.topic}-{p.partition}" for p in partitions])
-        self._abort()
-        self._drop(partitions)
+        self._drop_transaction()
+        self._give_up(partitions, are_others_valid=False)
+
+    def _give_up(self, partitions: Sequence[kafka.TopicPartition], *, are_others_valid: bool) -> None:
+        """Close the tasks of these partitions.
+
+        Args:
+            partitions: of lead topics.
+            are_others_valid: False: the transaction was dropped, so the tasks that stay read again what it had read.
+        """
+        gone = self._task_ids(partitions)
+        self._assigned = [task_id for task_id in self._assigned if task_id not in gone]
+        closing = [task for task in self._tasks.values() if task.id in gone]
+        staying = [task for task in self._tasks.values() if task.id not in gone and task.phase is TaskPhase.RUNNING]
+        # Trap: one call in a callback; the client takes the first as the answer to the rebalance.
+        self._unassign(self._detach(closing + ([] if are_others_valid else staying)), is_answer=True)
+        for task in closing:
+            self._close_task(task)
+        if not are_others_valid:
+            for task in staying:
+                task.enter(TaskPhase.RESTORING)
+                self._restorer.start(task)
+        log.info("gave up tasks %s", " ".join(map(str, gone)))
+
+    def _close_task(self, task: Task) -> None:
+        del self._tasks[task.id]
+        self._restorer.stop(task)
+        if task in self._awaiting_offsets:
+            self._awaiting_offsets.remove(task)
+        task.close()
 
     def _task_ids(self, partitions: Sequence[kafka.TopicPartition]) -> list[TaskId]:
         return [TaskId(self._leads[p.topic].index, p.partition) for p in partitions]
 
-    def _drop(self, partitions: Sequence[kafka.TopicPartition]) -> None:
-        gone = self._task_ids(partitions)
-        self._assigned = [task_id for task_id in self._assigned if task_id not in gone]
-        for task_id in gone:
-            task = self._tasks.pop(task_id, None)
-            if task is not None:
-                self._restorer.stop(task)
-                if task in self._awaiting_offsets:
-                    self._awaiting_offsets.remove(task)
-                self._detach(task)
-                task.close()
-        log.info("gave up tasks %s", " ".join(map(str, gone)))
-        self._consumer.incremental_unassign([])
-
-    def _detach(self, task: Task) -> None:
-        """Stop reading a task's inputs."""
-        inputs = [tp for tp, owner in self._owner.items() if owner is task]
+    def _detach(self, tasks: Sequence[Task]) -> list[TopicPartition]:
+        """Take no more records for these tasks; the inputs that the consumer still reads for them."""
+        inputs = [tp for tp, owner in self._owner.items() if owner in tasks]
         for tp in inputs:
             del self._owner[tp]
-        if inputs:
+        return inputs
+
+    def _unassign(self, inputs: Sequence[TopicPartition], *, is_answer: bool = False) -> None:
+        if inputs or is_answer:
             self._consumer.incremental_unassign([kafka.TopicPartition(*tp) for tp in inputs])
 
     def _open_assigned(self) -> None:
@@ -295,17 +358,27 @@ class Worker:
         self._owner.update(inputs)
 
     def _close(self) -> None:
-        for task in self._tasks.values():
-            if task.phase is not TaskPhase.CLOSED:
-                task.abort()
+        """Leave in order: the open transaction, the group, the stores, the folder."""
         try:
-            if self._transaction.is_open:
-                self._transaction.abort()
-        except FatalError as error:
-            log.warning("closing: %s", error)
-        # Reason: close() leaves the group (a dynamic member) and calls on_revoke, which closes the tasks.
-        self._consumer.close()
-        self._folder.release()
+            try:
+                self._drop_transaction()
+            except StreamError as error:
+                log.warning("closing: %s", error)
+            # Reason: a dynamic member leaves the group by it, a static one does not; on_revoke closes the tasks.
+            self._consumer.close()
+        finally:
+            for task in list(self._tasks.values()):
+                self._close_task(task)
+            self._restorer.close()
+            self._folder.release()
+
+
+def _retried_with_care(task: Task, error: StepFailed) -> AbortableError:
+    """A failure that names no record: the same records are run again one by one, until one fails or all are done."""
+    task.is_careful = True
+    return AbortableError(
+        f"task {task.id}: the step {error} failed at the commit ({error.__cause__}); its records are run one by one"
+    )
 
 
 def _records(messages: Sequence[kafka.Message]) -> Records:
