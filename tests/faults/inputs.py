@@ -30,3 +30,9 @@ def wait_until_counted(kafka: Any, app_id: str, output: str, records: int, withi
     wait_for(
         lambda: len(kafka.read(f"{app_id}-{output}")) >= records, f"{records} counts in {output}", within_s, every_s=0.5
     )
+
+
+def send(kafka: Any, app_id: str, topic: str, words: list[str], partition: int = -1) -> None:
+    """Write words to an input, with the word as the key where the topic has keys."""
+    is_keyed = topic != "words"
+    kafka.send(f"{app_id}-{topic}", [(word.encode() if is_keyed else None, word.encode()) for word in words], partition)

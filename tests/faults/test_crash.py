@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.fleet import QUICK, Fleet, running_fleet, wait_for
+from tests.faults.fleet import QUICK, Fleet, running_fleet
 from tests.faults.inputs import create_topics, steps_of, wait_until_counted
 
 WORKERS, PARTITIONS, KEYS = 3, 4, 40
@@ -62,14 +62,14 @@ class Chaos:
     def __init__(self, fleet: Fleet, dice: random.Random) -> None:
         self._fleet, self._dice = fleet, dice
         self._frozen: dict[int, float] = {}
-        self._next_point = 0
+        self._armed: Counter[str] = Counter()
         self.kills = self.freezes = self.long_freezes = 0
 
     def start(self, place: int) -> None:
-        # Reason: each process is armed with one point in turn, so that all of them fire.
-        points = list(FAILPOINTS)
-        point = points[self._next_point % len(points)]
-        self._next_point += 1
+        # Reason: each process is armed with one point, those that have not fired yet first, so that all of them fire.
+        fired = self._fleet.fired()
+        point = min(FAILPOINTS, key=lambda name: (fired[name], self._armed[name]))
+        self._armed[point] += 1
         self._fleet.start(place, f"{point}={FAILPOINTS[point]}")
 
     def run(self, kills: int, freezes: int, within_s: float) -> None:
@@ -143,8 +143,9 @@ def test_workers_killed_and_frozen_counts_are_exact_step_by_step(kafka: Any, tmp
         wait_until_counted(kafka, app_id, "merged", feed.merged.total())
         wait_until_counted(kafka, app_id, "counted", feed.counted.total())
         codes = [fleet.stop(place) for place in list(fleet.processes)]
+    membership = "static" if is_static else "dynamic"
     print(
-        f"\n{'static' if is_static else 'dynamic'} seed {SEED}: {chaos.kills} kills, {fired.total()} deaths at failpoints "
+        f"\n{membership} seed {SEED}: {chaos.kills} kills, {fired.total()} deaths at failpoints "
         f"{dict(sorted(fired.items()))}, {chaos.freezes} freezes ({chaos.long_freezes} beyond the transaction), exits "
         f"{dict(fleet.exits)}, {feed.merged.total() + feed.counted.total()} records, {time.monotonic() - started:.0f} s"
     )
