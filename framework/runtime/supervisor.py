@@ -97,12 +97,11 @@ class _Supervisor:
 
     def _look_for_dead(self) -> None:
         for child in self._children:
-            exit_code = _exit_code(child)
+            exit_code = _reap(child)
             if exit_code is not None and not self._is_stopping:
                 self._bury(child, exit_code)
 
     def _bury(self, child: _Child, exit_code: int) -> None:
-        child.pid = None
         is_healthy = self._policy.is_healthy(now_ms=_now_ms(), started_ms=child.start_ms)
         self._was_healthy = self._was_healthy or is_healthy
         if self._policy.is_hopeless(exit_code, was_healthy=self._was_healthy):
@@ -121,8 +120,7 @@ class _Supervisor:
         deadline = time.monotonic() + _STOP_TIMEOUT_S
         while any(child.pid is not None for child in self._children):
             for child in self._children:
-                if _exit_code(child) is not None:
-                    child.pid = None
+                _reap(child)
             if time.monotonic() > deadline:
                 log.error("workers did not end within %.0f s: they are killed", _STOP_TIMEOUT_S)
                 self._signal(signal.SIGKILL)
@@ -174,13 +172,14 @@ def _end_with(parent: int) -> None:
         raise SystemExit("the supervisor is gone")
 
 
-def _exit_code(child: _Child) -> int | None:
+def _reap(child: _Child) -> int | None:
     """The exit code of a child that has ended, as a shell would tell it; None while it lives, or was never started."""
     if child.pid is None:
         return None
     pid, status = os.waitpid(child.pid, os.WNOHANG)
     if pid == 0:
         return None
+    child.pid = None
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
