@@ -5,6 +5,7 @@ StreamError
 ├── ConfigError           a setting is wrong: raised before any connection
 ├── TopicError            the broker's topics do not fit the app: raised at start
 ├── RecordError           one record: the task stops before it
+├── TimeError             a step failed between records: as for a record
 ├── RetriableError        the same call may succeed: back off, retry
 ├── AbortableError        the open transaction is lost: drop the layer, restore, go on
 └── FatalError            stop the process with its exit code
@@ -52,6 +53,12 @@ class RecordError(StreamError):
     ) -> None:
         super().__init__(message)
         self.tp, self.offset, self.task, self.step = tp, offset, task, step
+
+
+class TimeError(StreamError):
+    """A step failed at a time, such as a timer of the user's; everything before it was kept, nothing of it was."""
+
+    exit_code = 5
 
 
 class RetriableError(StreamError):

@@ -8,6 +8,7 @@ from framework.dsl.origin import user_line
 from framework.dsl.scope import Scope
 from framework.dsl.topics import Topic
 from framework.dsl.topologies import declare_topology
+from framework.durations import Duration, to_ms
 from framework.errors import DeclarationError
 from framework.naming import is_legal
 from framework.plan.compile import compile_plan
@@ -28,15 +29,28 @@ class App:
     Args:
         id: the consumer group, and the prefix of internal topics, stores' folders and transactional ids.
         require_names: refuse steps that keep state or make a topic and have no `name=`.
+        max_idle: how long records of one input wait for another input of their task that has nothing more; by default
+            only while the broker is known to hold more.
+        idle_timeout: a partition without records for so long follows the stream time of the others on its worker, so
+            that its final results come out; None: it waits for its next record.
         settings: settings of this app, by name; arguments of the command and the environment go before them.
     """
 
-    def __init__(self, id: str, *, require_names: bool = False, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        id: str,
+        *,
+        require_names: bool = False,
+        max_idle: Duration = "0s",
+        idle_timeout: Duration | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         if not is_legal(id):
             raise DeclarationError(
                 f"{user_line()}: {id!r} cannot be an app's id: use 1 to 200 letters, digits, dots, dashes, underscores."
             )
         self.id, self.require_names, self.settings = id, require_names, dict(settings or {})
+        self._max_idle_ms, self._idle_timeout_ms = _to_ms(max_idle), _to_ms(idle_timeout or "0s")
         self.topics: dict[str, TopicSpec] = {}
         self._nodes: list[Node] = []
         self._sources: dict[str, SourceNode] = {}
@@ -149,7 +163,7 @@ class App:
 
     def plan(self) -> Plan:
         """What the declared topologies come to: sub-topologies, stores, internal topics. Needs no Kafka."""
-        return compile_plan(self.id, self._nodes)
+        return compile_plan(self.id, self._nodes, max_idle_ms=self._max_idle_ms, idle_timeout_ms=self._idle_timeout_ms)
 
     def run(self, **settings: Any) -> None:
         """Run one worker, or `workers=` of them, until SIGTERM or SIGINT; settings by name.
@@ -193,3 +207,10 @@ class App:
 
     def __repr__(self) -> str:
         return f"App({self.id!r})"
+
+
+def _to_ms(duration: Duration) -> int:
+    try:
+        return to_ms(duration)
+    except ValueError as error:
+        raise DeclarationError(f"{user_line()}: {error}.") from error

@@ -6,7 +6,7 @@ all their records are there and are put in the order of the input (`Chunk.order`
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from framework.chunk import Chunk, Column
@@ -99,6 +99,19 @@ class Pipeline:
         newest = max(max(chunk.timestamps) for chunk in arrived.values())
         self._run(arrived)
         return newest
+
+    def timed(self, topic: str, records: Records) -> Records:
+        """The records with the timestamps that their values give; where one gives none it keeps its own for now."""
+        source = self._sources[topic]
+        if source.timestamp is None:
+            return records
+        timestamps = []
+        for value, own in zip(records.values, records.timestamps, strict=True):
+            try:
+                timestamps.append(source.timestamp(None if value is None else source.value_serde.deserialize(value)))
+            except Exception:  # the record fails when its turn comes, and is named then
+                timestamps.append(own)
+        return replace(records, timestamps=timestamps)
 
     def flush(self) -> None:
         """Send on what the steps kept back.

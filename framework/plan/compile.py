@@ -13,7 +13,7 @@ from serde import Serde, SerdeError
 from state import StoreSpec
 
 
-def compile_plan(app_id: str, nodes: Sequence[Node]) -> Plan:
+def compile_plan(app_id: str, nodes: Sequence[Node], *, max_idle_ms: int = 0, idle_timeout_ms: int = 0) -> Plan:
     """Arrange the nodes of an app, given in the order of their declaration.
 
     Raises:
@@ -41,7 +41,7 @@ def compile_plan(app_id: str, nodes: Sequence[Node]) -> Plan:
     for node in nodes:
         if isinstance(node, SourceNode | SinkNode):
             topics.setdefault(node.topic.name, node.topic)
-    return Plan(app_id, subs, tuple(topics.values()), (*repartitions, *changelogs))
+    return Plan(app_id, subs, tuple(topics.values()), (*repartitions, *changelogs), max_idle_ms, idle_timeout_ms)
 
 
 def _connected(nodes: Sequence[Node]) -> list[list[Node]]:

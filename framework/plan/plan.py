@@ -74,12 +74,21 @@ class SubTopology:
 
 @dataclass(frozen=True)
 class Plan:
-    """An app, compiled. `topics` are those of the user, `internal_topics` those the app makes for itself."""
+    """An app, compiled.
+
+    Attributes:
+        topics: those of the user.
+        internal_topics: those the app makes for itself.
+        max_idle_ms: how long records wait for another input of their task that has nothing more.
+        idle_timeout_ms: after so long without records a task follows the stream time of its peers; 0: never.
+    """
 
     app_id: str
     sub_topologies: tuple[SubTopology, ...]
     topics: tuple[TopicSpec, ...]
     internal_topics: tuple[InternalTopic, ...]
+    max_idle_ms: int = 0
+    idle_timeout_ms: int = 0
 
     @property
     def source_topics(self) -> tuple[TopicSpec, ...]:

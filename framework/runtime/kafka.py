@@ -67,10 +67,16 @@ def admin_client(settings: Settings) -> AdminClient:
     return AdminClient({**_common(settings), "log_level": 2})
 
 
-def group_consumer(settings: Settings, group: str, identity: str | None) -> Consumer:
-    """The member of the consumer group that gets tasks; `identity` makes it a static one."""
+def group_consumer(settings: Settings, group: str, identity: str | None, *, tells_ends: bool = False) -> Consumer:
+    """The member of the consumer group that gets tasks; `identity` makes it a static one.
+
+    With `tells_ends` it tells when it has reached the end of a partition, and soon.
+    """
+    # Reason: an end is told with the next fetch's answer, which waits so long for records.
+    ends = {"enable.partition.eof": True, "fetch.wait.max.ms": 20} if tells_ends else {}
     return Consumer(
         {
+            **ends,
             "queued.min.messages": 200_000,
             "max.partition.fetch.bytes": 10 << 20,
             **_common(settings),

@@ -10,7 +10,7 @@ A task knows no Kafka: the worker and the test driver feed it records and take w
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from framework.errors import RecordError
+from framework.errors import RecordError, TimeError
 from framework.operators import Output, Pipeline, StepFailed
 from framework.plan.plan import SubTopology
 from framework.records import Records, TaskId, TopicPartition
@@ -101,6 +101,10 @@ class Task:
         for tp, records, _ in batch:
             self.next_offsets[tp] = records.offsets[-1] + 1
 
+    def timed(self, tp: TopicPartition, records: Records) -> Records:
+        """The records with the timestamps that their order goes by; those that have none keep the record's own."""
+        return self._pipeline.timed(tp.topic, records)
+
     def advance(self, stream_time_ms: int) -> None:
         """Stream time has moved on without records.
 
@@ -108,6 +112,7 @@ class Task:
             StepFailed: a step raised; nothing is left of what it did.
         """
         self._apply_time(lambda: self._pipeline.advance(stream_time_ms))
+        self.state.stream_time_ms = max(self.state.stream_time_ms, stream_time_ms)
 
     def tick(self, now_ms: int) -> None:
         """Let the steps do what they have to do at times of day.
@@ -222,6 +227,15 @@ class Task:
         failed = StepFailed(next(store.node for store in self.sub.stores if store.name == error.store))
         failed.__cause__ = error.__cause__
         return failed
+
+    def time_error(self, error: StepFailed) -> TimeError:
+        """What a step that failed in `advance` or `tick` means to the user."""
+        cause = error.__cause__ or error
+        return TimeError(
+            f'task {self.id}: the step "{error.node.name}" ({error.node.origin}) failed at a time of its own, not at a '
+            f"record: {type(cause).__name__}: {cause}.\nThe task stopped; what came before is committed. Correct the "
+            "program and start again."
+        )
 
     def _record_error(self, error: Exception, tp: TopicPartition, offset: int) -> RecordError:
         node = error.node if isinstance(error, StepFailed) else None

@@ -9,7 +9,6 @@ Invariant: a chunk already taken belongs to an assignment; when its task is gone
 
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,16 @@ from framework.errors import (
     RecordError,
     RetriableError,
     StreamError,
+    TimeError,
 )
 from framework.naming import transactional_id
 from framework.operators import StepFailed
 from framework.plan.partitions import Layout
-from framework.records import Records, TaskId, TopicPartition
+from framework.records import TaskId, TopicPartition
 from framework.runtime import kafka
 from framework.runtime.commit import CommitPolicy
 from framework.runtime.failpoints import failpoint
+from framework.runtime.intake import Intake
 from framework.runtime.restore import Restorer
 from framework.runtime.task import Task, TaskPhase
 from framework.runtime.transaction import Transaction
@@ -41,6 +42,8 @@ log = logging.getLogger("penstock.worker")
 _IDLE_POLL_S = 0.1
 _RESTORING_POLL_S = 0.005
 _DRAINED_POLL_S = 0.002
+_TIMED_POLL_S = 0.01
+_TICK_MS = 10
 _COMMITTED_TIMEOUT_S = 1.0
 _FIRST_BACK_OFF_S = 0.01
 _LONGEST_BACK_OFF_S = 1.0
@@ -62,19 +65,37 @@ class Worker:
     ) -> None:
         self._layout, self._settings, self._folder = layout, settings, state_folder
         group = layout.plan.app_id
-        self._consumer = kafka.group_consumer(settings, group, f"{group}-{identity}" if is_static else None)
+        self._consumer = kafka.group_consumer(
+            settings,
+            group,
+            f"{group}-{identity}" if is_static else None,
+            tells_ends=any(len(sub.topics) > 1 for sub in layout.plan.sub_topologies),
+        )
         self._transaction = Transaction(kafka.transactional_producer(settings, transactional_id(group, identity)))
         self._restorer = Restorer(kafka.restore_consumer(settings, group), kafka.end_consumer(settings, group))
         self._policy = CommitPolicy(settings.commit_interval, settings.max_uncommitted_keys)
+        self._intake = Intake(
+            self._consumer,
+            sorted({topic for sub in layout.plan.sub_topologies for topic in sub.topics}),
+            chunk_records=settings.chunk_records,
+            max_idle_ms=layout.plan.max_idle_ms,
+        )
+        self._idle_timeout_ms = layout.plan.idle_timeout_ms
+        self._last_tick_ms = 0
         self._leads = {layout.lead(sub): sub for sub in layout.plan.sub_topologies}
         self._tasks: dict[TaskId, Task] = {}
-        self._owner: dict[TopicPartition, Task] = {}  # inputs that the consumer reads now
         self._awaiting_offsets: list[Task] = []
         self._assigned: list[TaskId] = []  # by the group, not opened yet
         self._last_commit_ms = 0.0
         self._back_off_s = _FIRST_BACK_OFF_S
         self._is_stopping = False
         self.records = 0
+
+    @property
+    def _has_clocks(self) -> bool:
+        return any(
+            task.is_wall_clocked or (self._idle_timeout_ms and task.is_event_timed) for task in self._tasks.values()
+        )
 
     def stop(self) -> None:
         """Let `run` commit and return; may be called from a signal handler."""
@@ -105,52 +126,63 @@ class Worker:
 
     def _turn(self) -> None:
         self._open_assigned()
-        messages = self._take()
-        if messages:
-            self._guarded(lambda: self._process(messages))
+        messages = self._intake.poll(self._poll_timeout_s())
+        now_ms = _wall_clock_ms()
+        if messages or self._intake.is_waiting:
+            self._guarded(lambda: self._process(messages, now_ms))
+        if self._has_clocks:
+            self._guarded(lambda: self._pass_time(now_ms))
         if self._transaction.is_open and (not messages or self._is_commit_due()):
             self._guarded(self._commit)
         self._advance_restores()
 
-    def _take(self) -> list[kafka.Message]:
-        is_waiting = self._restorer.is_active or self._awaiting_offsets
-        timeout_s = _DRAINED_POLL_S if self._transaction.is_open else _IDLE_POLL_S
-        try:
-            first = self._consumer.poll(min(timeout_s, _RESTORING_POLL_S) if is_waiting else timeout_s)
-            # Reason: consume() waits for all it is asked for; what is there already it gives at once.
-            messages = [first, *self._consumer.consume(self._settings.chunk_records, 0)] if first is not None else []
-        except kafka.KafkaException as error:
-            raise kafka.translate(error.args[0], "poll") from error
-        if any(message.error() for message in messages):
-            messages = [message for message in messages if self._is_record(message)]
-        return messages
+    def _poll_timeout_s(self) -> float:
+        if self._restorer.is_active or self._awaiting_offsets:
+            return _RESTORING_POLL_S
+        if self._transaction.is_open:
+            return _DRAINED_POLL_S
+        return _TIMED_POLL_S if self._intake.is_waiting or self._has_clocks else _IDLE_POLL_S
 
-    def _is_record(self, message: kafka.Message) -> bool:
-        error = message.error()
-        if error is None:
-            return True
-        if error.fatal() or error.code() in kafka.FINAL_ERRORS:
-            raise kafka.translate(error, "poll")
-        log.warning("poll: %s: %s", error.name(), error.str())
-        return False
-
-    def _process(self, messages: Sequence[kafka.Message]) -> None:
-        by_tp: dict[tuple[str | None, int | None], list[kafka.Message]] = defaultdict(list)
-        for message in messages:
-            by_tp[message.topic(), message.partition()].append(message)
-        for (topic, partition), part in by_tp.items():
-            tp = TopicPartition(topic or "", partition or 0)
-            task = self._owner.get(tp)
-            if task is None:
-                continue
+    def _process(self, messages: Sequence[kafka.Message], now_ms: int) -> None:
+        for task, batch in self._intake.chunks(messages, now_ms):
             self._begin()
             try:
-                task.process(tp, _records(part))
+                task.process_batch(batch)
             finally:
-                for output in task.take_outputs():
-                    self._transaction.write(output)
-            self.records += len(part)
+                self._write_outputs(task)
+            self.records += sum(len(records) for _, records, _ in batch)
         failpoint("after-chunk")
+
+    def _write_outputs(self, task: Task) -> None:
+        for output in task.take_outputs():
+            self._transaction.write(output)
+
+    def _pass_time(self, now_ms: int) -> None:
+        """Tell the tasks the time of day, and those whose inputs are idle the stream time of their peers."""
+        if now_ms - self._last_tick_ms < _TICK_MS:
+            return
+        self._last_tick_ms = now_ms
+        running = [task for task in self._tasks.values() if task.phase is TaskPhase.RUNNING]
+        for task in running:
+            try:
+                if task.is_wall_clocked:
+                    task.tick(now_ms)
+                if self._idle_timeout_ms and task.is_event_timed:
+                    self._follow_peers(task, running, now_ms)
+            except StepFailed as error:
+                raise task.time_error(error) from error
+            if task.is_touched:
+                self._begin()
+                self._write_outputs(task)
+
+    def _follow_peers(self, task: Task, running: Sequence[Task], now_ms: int) -> None:
+        limit = now_ms - self._idle_timeout_ms
+        if self._intake.idle_since_ms(task) > limit:
+            return
+        peers = [other for other in running if other.sub is task.sub and self._intake.idle_since_ms(other) > limit]
+        reached = min((peer.state.stream_time_ms for peer in peers), default=-1)
+        if reached > task.state.stream_time_ms:
+            task.advance(reached)
 
     def _begin(self) -> None:
         if not self._transaction.is_open:
@@ -169,13 +201,12 @@ class Worker:
     def _commit(self) -> None:
         if not self._transaction.is_open:
             return
-        tasks = [task for task in self._tasks.values() if task.next_offsets]
+        tasks = [task for task in self._tasks.values() if task.is_touched]
         waiting: list[tuple[Task, dict[str, int]]] = []
         for task in tasks:
             if not task.is_careful:
                 self._flush(task)
-            for output in task.take_outputs():
-                self._transaction.write(output)
+            self._write_outputs(task)
         for task in tasks:
             positions: dict[str, int] = {}
             batches = self._changelog(task)
@@ -220,7 +251,7 @@ class Worker:
         try:
             try:
                 work()
-            except RecordError:
+            except (RecordError, TimeError):
                 self._commit()
                 raise
         except AbortableError as error:
@@ -233,7 +264,7 @@ class Worker:
         """Drop the open transaction; every task reads again from where the broker says."""
         self._drop_transaction()
         running = [task for task in self._tasks.values() if task.phase is TaskPhase.RUNNING]
-        self._unassign(self._detach(running))
+        self._unassign(self._intake.detach(running))
         for task in running:
             task.enter(TaskPhase.RESTORING)
             self._restorer.start(task)
@@ -281,7 +312,7 @@ class Worker:
         closing = [task for task in self._tasks.values() if task.id in gone]
         staying = [task for task in self._tasks.values() if task.id not in gone and task.phase is TaskPhase.RUNNING]
         # Trap: one call in a callback; the client takes the first as the answer to the rebalance.
-        self._unassign(self._detach(closing + ([] if are_others_valid else staying)), is_answer=True)
+        self._unassign(self._intake.detach(closing + ([] if are_others_valid else staying)), is_answer=True)
         for task in closing:
             self._close_task(task)
         if not are_others_valid:
@@ -299,13 +330,6 @@ class Worker:
 
     def _task_ids(self, partitions: Sequence[kafka.TopicPartition]) -> list[TaskId]:
         return [TaskId(self._leads[p.topic].index, p.partition) for p in partitions]
-
-    def _detach(self, tasks: Sequence[Task]) -> list[TopicPartition]:
-        """Take no more records for these tasks; the inputs that the consumer still reads for them."""
-        inputs = [tp for tp, owner in self._owner.items() if owner in tasks]
-        for tp in inputs:
-            del self._owner[tp]
-        return inputs
 
     def _unassign(self, inputs: Sequence[TopicPartition], *, is_answer: bool = False) -> None:
         if inputs or is_answer:
@@ -355,7 +379,7 @@ class Worker:
         self._consumer.incremental_assign(start)
         for task in tasks:
             task.enter(TaskPhase.RUNNING)
-        self._owner.update(inputs)
+            self._intake.attach(task, self._layout.inputs(task.id), _wall_clock_ms())
 
     def _close(self) -> None:
         """Leave in order: the open transaction, the group, the stores, the folder."""
@@ -381,19 +405,12 @@ def _retried_with_care(task: Task, error: StepFailed) -> AbortableError:
     )
 
 
-def _records(messages: Sequence[kafka.Message]) -> Records:
-    headers = [message.headers() for message in messages]
-    return Records(
-        [message.key() for message in messages],
-        [message.value() for message in messages],
-        [message.timestamp()[1] for message in messages],
-        [message.offset() for message in messages],  # type: ignore[misc]  # None only for errors
-        headers if any(headers) else None,  # type: ignore[arg-type]
-    )
-
-
 def _now_ms() -> float:
     return time.monotonic() * 1000
+
+
+def _wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 __all__ = ["Worker"]

@@ -1,0 +1,159 @@
+"""What the consumer gives, sorted by task and cut into chunks.
+
+A task with one input gets its records as they come. One with several gets them in the order of their timestamps, by way
+of a buffer; an input that fills its buffer while others are waited for is paused.
+
+Trap: a batch that `consume` returns can hold records of partitions that were just revoked; they have no owner here.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from framework.records import Records, TopicPartition
+from framework.runtime import kafka
+from framework.runtime.buffer import Batch, RecordBuffer
+from framework.runtime.task import Task
+
+log = logging.getLogger("penstock.worker")
+
+_FULL_CHUNKS = 4
+
+
+class Intake:
+    """Reads for the tasks that are attached.
+
+    Args:
+        consumer: the member of the group.
+        topics: all topics that the app reads.
+        chunk_records: the most records of one chunk.
+        max_idle_ms: how long the inputs of a task wait for one that has nothing more.
+    """
+
+    def __init__(
+        self, consumer: kafka.Consumer, topics: Sequence[str], *, chunk_records: int, max_idle_ms: int = 0
+    ) -> None:
+        self._consumer, self._chunk_records, self._max_idle_ms = consumer, chunk_records, max_idle_ms
+        self._sole_topic = topics[0] if len(topics) == 1 else None
+        self._owners: dict[TopicPartition, Task] = {}
+        self._buffers: dict[Task, RecordBuffer] = {}
+        self._paused: set[TopicPartition] = set()
+        self._last_seen_ms: dict[TopicPartition, int] = {}
+
+    def attach(self, task: Task, inputs: Sequence[TopicPartition], now_ms: int) -> None:
+        """Take records for a task from now on."""
+        self._owners.update(dict.fromkeys(inputs, task))
+        self._last_seen_ms.update(dict.fromkeys(inputs, now_ms))
+        if len(inputs) > 1:
+            self._buffers[task] = RecordBuffer(inputs, self._max_idle_ms)
+
+    def detach(self, tasks: Sequence[Task]) -> list[TopicPartition]:
+        """Take no more records for these tasks, and forget what waits; the inputs that were read for them."""
+        inputs = [tp for tp, owner in self._owners.items() if owner in tasks]
+        for tp in inputs:
+            del self._owners[tp], self._last_seen_ms[tp]
+        for task in tasks:
+            self._buffers.pop(task, None)
+        self._paused.difference_update(inputs)
+        return inputs
+
+    @property
+    def is_waiting(self) -> bool:
+        """True if records at hand wait for another input."""
+        return any(map(len, self._buffers.values()))
+
+    def idle_since_ms(self, task: Task) -> int:
+        """When the task last got a record, or began."""
+        return max((seen for tp, seen in self._last_seen_ms.items() if self._owners[tp] is task), default=0)
+
+    def poll(self, timeout_s: float) -> list[kafka.Message]:
+        """What is there, after waiting for it at most so long; rebalance callbacks run in here.
+
+        Raises:
+            StreamError: the client cannot go on.
+        """
+        try:
+            first = self._consumer.poll(timeout_s)
+            # Reason: consume() waits for all it is asked for; what is there already it gives at once.
+            messages = [first, *self._consumer.consume(self._chunk_records, 0)] if first is not None else []
+        except kafka.KafkaException as error:
+            raise kafka.translate(error.args[0], "poll") from error
+        if any(map(kafka.Message.error, messages)):
+            messages = [message for message in messages if self._is_record(message)]
+        return messages
+
+    def chunks(self, messages: Sequence[kafka.Message], now_ms: int) -> Iterator[tuple[Task, Batch]]:
+        """The next chunk of each task that has one."""
+        for tp, part in self._by_partition(messages).items():
+            task = self._owners.get(tp)
+            if task is None:
+                continue
+            self._last_seen_ms[tp] = now_ms
+            records = _records(part)
+            if task in self._buffers:
+                self._buffers[task].add(tp, task.timed(tp, records))
+                if records.offsets[-1] + 1 >= self._known_end(tp):
+                    self._buffers[task].drained(tp)
+            else:
+                yield task, [(tp, records, range(len(records)))]
+        for task, buffer in list(self._buffers.items()):
+            while task in self._buffers and (batch := buffer.take(self._chunk_records, now_ms)):
+                yield task, batch
+            self._regulate(task, buffer)
+
+    def _is_record(self, message: kafka.Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() == kafka.KafkaError._PARTITION_EOF:
+            tp = TopicPartition(message.topic() or "", message.partition() or 0)
+            task = self._owners.get(tp)
+            if task in self._buffers:
+                self._buffers[task].drained(tp)
+            return False
+        if error.fatal() or error.code() in kafka.FINAL_ERRORS:
+            raise kafka.translate(error, "poll")
+        log.warning("poll: %s: %s", error.name(), error.str())
+        return False
+
+    def _known_end(self, tp: TopicPartition) -> int:
+        """The end of a partition when it was last fetched from; that of a transaction's marker is told by an event."""
+        return self._consumer.get_watermark_offsets(kafka.TopicPartition(*tp), cached=True)[1]
+
+    def _regulate(self, task: Task, buffer: RecordBuffer) -> None:
+        """Pause the inputs that have more waiting than is wanted, resume those that have less."""
+        full = self._chunk_records * _FULL_CHUNKS
+        for tp in [tp for tp, owner in self._owners.items() if owner is task]:
+            count = buffer.count(tp)
+            if count >= full and tp not in self._paused:
+                self._consumer.pause([kafka.TopicPartition(*tp)])
+                self._paused.add(tp)
+            elif count < full // 2 and tp in self._paused:
+                self._consumer.resume([kafka.TopicPartition(*tp)])
+                self._paused.discard(tp)
+
+    def _by_partition(self, messages: Sequence[kafka.Message]) -> dict[TopicPartition, list[kafka.Message]]:
+        # Cost: a chunk holds few and long runs of one partition, and most apps read one topic; so this takes a third of
+        # what it takes to look at topic and partition of each message.
+        parts: dict[TopicPartition, list[kafka.Message]] = defaultdict(list)
+        if self._sole_topic is not None:
+            for partition, run in groupby(messages, kafka.Message.partition):
+                parts[TopicPartition(self._sole_topic, partition or 0)] += run
+        else:
+            for message in messages:
+                parts[TopicPartition(message.topic() or "", message.partition() or 0)].append(message)
+        return parts
+
+
+def _records(messages: Sequence[kafka.Message]) -> Records:
+    """The messages of one partition as lists; maps of methods cost less than comprehensions that call them."""
+    message = kafka.Message
+    headers = list(map(message.headers, messages))
+    return Records(
+        list(map(message.key, messages)),
+        list(map(message.value, messages)),
+        [timestamp for _, timestamp in map(message.timestamp, messages)],
+        list(map(message.offset, messages)),  # type: ignore[arg-type]  # None only for errors
+        headers if any(headers) else None,  # type: ignore[arg-type]
+    )
