@@ -60,7 +60,7 @@ def test_supervisor_told_to_end_commits_and_leaves_no_process(kafka: Any, tmp_pa
         wait_until_counted(kafka, app_id, "counted", 500)
         assert fleet.stop(0) == 0
         assert not [pid for pid in workers if is_alive(pid)]
-    assert sum(kafka.committed(app_id, f"{app_id}-words").values()) == 500
+    assert sum(o for o in kafka.committed(app_id, f"{app_id}-words").values() if o > 0) == 500
 
 
 @pytest.mark.faults
