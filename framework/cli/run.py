@@ -1,5 +1,7 @@
 """`penstock run`: the app in production."""
 
+import subprocess
+import sys
 from typing import Annotated
 
 import typer
@@ -50,7 +52,15 @@ def run(
     from framework.runtime.run import run_app
 
     if create_topics:
-        from framework.cli.broker_topics import create_missing
-
-        create_missing(loaded, arguments)
+        _create_topics(app, bootstrap_servers, more)
     run_app(loaded, arguments)
+
+
+def _create_topics(app: str, bootstrap_servers: str | None, more: list[str] | None) -> None:
+    # Reason: workers are forked from this process, and a client of Kafka does not survive a fork.
+    command = [sys.executable, "-m", "framework.cli.main", "topics", app, "--create"]
+    command += ["--bootstrap-servers", bootstrap_servers] if bootstrap_servers else []
+    command += [part for item in more or () for part in ("--set", item)]
+    ended = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    if ended.returncode:
+        raise typer.Exit(ended.returncode)

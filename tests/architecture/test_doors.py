@@ -9,7 +9,9 @@ import pytest
 from tests.architecture.sources import modules
 
 DOORS = [m.name for m in modules() if m.path.name == "__init__.py" and "__all__" in m.path.read_text()]
-EXPORTS = [pytest.param(door, name, id=f"{door}.{name}") for door in DOORS for name in importlib.import_module(door).__all__]
+EXPORTS = [
+    pytest.param(door, name, id=f"{door}.{name}") for door in DOORS for name in importlib.import_module(door).__all__
+]
 
 
 @pytest.mark.parametrize(("door", "name"), EXPORTS)

@@ -21,11 +21,11 @@ def test_corpus_beyond_the_documentation_begins_again(monkeypatch) -> None:
     assert corpus(7) == ["one two", "three", "one two", "three", "one two"]
 
 
-def test_docstrings_come_by_path_and_place_and_skip_what_is_no_documentation(tmp_path: Path) -> None:
+def test_docstrings_come_by_name_and_place_without_packages_and_nothing_runs(tmp_path: Path) -> None:
     (tmp_path / "b.py").write_text(
         '"""Module b."""\ndef f():\n    """Function f."""\nclass C:\n    def m(self): "Method m."\n'
     )
     (tmp_path / "a.py").write_text('"""Module a."""\nx = "no docstring"\nraise SystemExit("imported")\n')
-    (tmp_path / "test").mkdir()
-    (tmp_path / "test" / "c.py").write_text('"""A test."""')
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "c.py").write_text('"""Module c."""')
     assert list(module._docstrings(tmp_path)) == ["Module a.", "Module b.", "Function f.", "Method m."]
