@@ -23,7 +23,7 @@ import random
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -38,7 +38,7 @@ from framework.records import Header, Record, TaskId, TopicPartition
 from framework.runtime.buffer import Batch
 from framework.runtime.task import Task, TaskPhase
 from serde import Serde, SerdeError
-from state import BytesBackend, MemoryBackend, TaskState
+from state import BytesBackend, ChangelogBatch, MemoryBackend, TaskState
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -303,21 +303,23 @@ class TestDriver:
     def _commit(self) -> bool:
         """Make everything visible at once; False if a step failed, and the transaction is to be done again."""
         tasks = [task for task in self._tasks.values() if task.next_offsets]
+        changelogs = []
         for task in tasks:
-            if not task.is_careful:
-                try:
+            try:
+                if not task.is_careful:
                     task.flush()
-                except StepFailed:
-                    task.is_careful = True
-                    self._rewind()
-                    return False
+                changelogs.append(task.changelog())
+            except StepFailed:
+                task.is_careful = True
+                self._rewind()
+                return False
             self._outputs += task.take_outputs()
         for output in self._outputs:
             self._write(output)
         self._outputs = []
-        for task in tasks:
+        for task, changelog in zip(tasks, changelogs, strict=True):
             self._committed.update(task.next_offsets)
-            task.commit(self._write_changelogs(task))
+            task.commit(self._write_changelogs(task, changelog))
         return True
 
     def _write(self, output: Output) -> None:
@@ -328,13 +330,12 @@ class TestDriver:
             if is_read:
                 self._waiting.append(record)
 
-    def _write_changelogs(self, task: Task) -> dict[str, int]:
+    def _write_changelogs(self, task: Task, changelog: Mapping[str, ChangelogBatch]) -> dict[str, int]:
         """The offset of the last record, by store."""
         positions = {}
-        batches = task.changelog()
         for store in task.sub.stores:
-            if store.name in batches:
-                batch = batches[store.name]
+            if store.name in changelog:
+                batch = changelog[store.name]
                 for row in zip(batch.keys, batch.values, batch.timestamps, strict=True):
                     last = self._topics.append(store.changelog, *row, partition=task.id.partition)
                 positions[store.name] = last.offset
