@@ -63,12 +63,20 @@ class RocksBackend:
         self, store: str, start: bytes | None = None, end: bytes | None = None, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
         bounds = ReadOptions()
-        if start is not None:
-            bounds.set_iterate_lower_bound(start)
         if end is not None:
             bounds.set_iterate_upper_bound(end)
+        first = start or b""
+        if end is not None and end <= first:
+            return
+        # Trap: the binding's lower bound acts as an upper one, so the scan seeks its first key or stops below it.
         try:
-            yield from self._families[store].items(backwards=reverse, read_opt=bounds)
+            if not reverse:
+                yield from self._families[store].items(from_key=first, read_opt=bounds)
+                return
+            for key, value in self._families[store].items(backwards=True, read_opt=bounds):
+                if key < first:
+                    return
+                yield key, value
         except StateError:
             raise
         except Exception as error:
