@@ -23,6 +23,7 @@ from state.errors import StateError, StateUnreadable, StateWriteFailed
 _WRITE_BUFFER_BYTES = 16 << 20
 _BLOCK_CACHE_BYTES = 32 << 20
 _MAX_LOG_BYTES = 1 << 20
+Rows = Iterator[tuple[bytes, bytes]]
 
 
 class RocksBackend:
@@ -71,9 +72,9 @@ class RocksBackend:
         # Trap: the binding's lower bound acts as an upper one, so the scan seeks its first key or stops below it.
         try:
             if not reverse:
-                yield from self._families[store].items(from_key=first, read_opt=bounds)
+                yield from cast(Rows, self._families[store].items(from_key=first, read_opt=bounds))
                 return
-            for key, value in self._families[store].items(backwards=True, read_opt=bounds):
+            for key, value in cast(Rows, self._families[store].items(backwards=True, read_opt=bounds)):
                 if key < first:
                     return
                 yield key, value

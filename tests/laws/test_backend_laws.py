@@ -78,13 +78,13 @@ def test_metadata_not_written_is_none(kind) -> None:
 
 
 @every_backend
-def test_clear_empties_one_store_and_leaves_the_others_and_metadata(kind) -> None:
+def test_clear_empties_one_store_leaves_the_others_and_writes_metadata(kind) -> None:
     with kind() as reopen:
         backend = reopen()
         backend.write({"a": {b"k": b"1"}, "b": {b"k": b"2"}}, {b"m": b"3"})
-        backend.clear("a")
+        backend.clear("a", {b"n": b"4"})
         assert (backend.get("a", b"k"), list(backend.scan("a"))) == (None, [])
-        assert (backend.get("b", b"k"), backend.metadata(b"m")) == (b"2", b"3")
+        assert (backend.get("b", b"k"), backend.metadata(b"m"), backend.metadata(b"n")) == (b"2", b"3", b"4")
 
 
 @every_backend
@@ -96,3 +96,13 @@ def test_scan_goes_on_while_the_store_is_written(kind) -> None:
         first = next(rows)
         backend.write({"a": {b"3": b"z"}}, {})
         assert [first, *rows][:2] == [(b"1", b"x"), (b"2", b"y")]
+
+
+@every_backend
+def test_write_with_oldest_key_drops_what_is_before_it_and_adds_the_changes(kind) -> None:
+    with kind() as reopen:
+        backend = reopen()
+        backend.write({"a": {b"1": b"x", b"2": b"y", b"3": b"z"}, "b": {b"1": b"x"}}, {})
+        backend.write({"a": {b"4": b"w"}}, {}, {"a": b"2"})
+        assert list(backend.scan("a")) == [(b"2", b"y"), (b"3", b"z"), (b"4", b"w")]
+        assert backend.get("b", b"1") == b"x"

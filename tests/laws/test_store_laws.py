@@ -12,7 +12,6 @@ from serde import for_type
 from state import BytesBackend, MemoryBackend, StoreSpec, TaskState
 from state.rocksdb import RocksBackend
 
-SPEC = StoreSpec("s", for_type(bytes), for_type(str))
 KEYS = [b"", b"a", b"ab", b"b", b"c"]
 
 keys = st.sampled_from(KEYS)
@@ -26,10 +25,11 @@ class Transactions(RuleBasedStateMachine):
     def open_backend(self) -> BytesBackend:
         raise NotImplementedError
 
-    @initialize(cache_entries=st.sampled_from([0, 1, 2, 3, 100]))
-    def open(self, cache_entries: int) -> None:
+    @initialize(cache_entries=st.sampled_from([0, 1, 2, 3, 100]), is_ordered=st.booleans())
+    def open(self, cache_entries: int, is_ordered: bool) -> None:
         self.cache_entries = cache_entries
-        self.state = TaskState([SPEC], self.open_backend(), cache_entries)
+        self.spec = StoreSpec("s", for_type(bytes), for_type(str), is_ordered=is_ordered)
+        self.state = TaskState([self.spec], self.open_backend(), cache_entries)
         self.now: Rows = {}
         self.accepted: Rows = {}
         self.settled: Rows = {}
@@ -55,6 +55,11 @@ class Transactions(RuleBasedStateMachine):
         inside = {k: v for k, v in self.now.items() if (start is None or k >= start) and (end is None or k < end)}
         assert list(self.store.scan(start, end)) == sorted(inside.items())
 
+    @rule(wanted=st.lists(keys, unique=True))
+    def get_settled(self, wanted: list[bytes]) -> None:
+        found = self.store.settled(wanted)
+        assert [_present(entry) for entry in found] == [self.settled.get(key) for key in wanted]
+
     @rule()
     def accept(self) -> None:
         self.state.accept()
@@ -72,7 +77,7 @@ class Transactions(RuleBasedStateMachine):
 
     @rule()
     def reject_unsettled(self) -> None:
-        self.state.reject_unsettled()
+        self.state.reject_unsettled(self.state.stream_time_ms)
         self.now = self.accepted = self.settled
 
     @rule()
@@ -94,14 +99,14 @@ class Transactions(RuleBasedStateMachine):
     def reopen(self) -> None:
         """A crash with the disk kept: what was committed is there, and nothing else."""
         self.state.close()
-        self.state = TaskState([SPEC], self.open_backend(), self.cache_entries)
+        self.state = TaskState([self.spec], self.open_backend(), self.cache_entries)
         assert self.state.position("s") == len(self.log) - 1
         self.now = self.accepted = self.settled = self.committed
 
     @rule(tail=st.integers(0, 5))
     def restore_elsewhere(self, tail: int) -> None:
         """Another machine gets the same rows from the changelog, read in two parts."""
-        other = TaskState([SPEC], MemoryBackend(["s"]))
+        other = TaskState([self.spec], MemoryBackend(["s"]))
         cut = max(0, len(self.log) - tail)
         for part, end in ((self.log[:cut], cut), (self.log[cut:], len(self.log))):
             if part:
