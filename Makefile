@@ -22,7 +22,7 @@ check: setup
 	$(BIN)/mypy
 
 bench: setup
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(ARGUMENTS)
 
 format: setup
 	$(BIN)/ruff format

@@ -1,0 +1,199 @@
+"""The yardstick: a loop written by hand for one job, which is as fast as Python and this client library go.
+
+Why it exists: records per second say more about a machine than about a framework. Whoever needs exactly-once output and
+durable state without a framework would write this file; the framework's worth is that they need not, and its price is
+the ratio between the two in the same run on the same machine.
+
+It gives what a worker gives: typed decoding, outputs and offsets in one transaction, one changelog record per changed
+key and commit, RocksDB that holds committed state and the changelog's position, a commit every 100 ms. It leaves out
+what a job that never fails does not notice: restore, tasks that move, error policies, late undo of one record, headers,
+timestamps of the state.
+"""
+
+import tempfile
+import time
+import uuid
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from confluent_kafka import Consumer, Producer, TopicPartition
+from rocksdict import Options, Rdict, WriteBatch
+
+from tests.bench.stopwatch import Figures, Stopwatch
+from tests.bench.workload import VAT, Event, Taxed, create_topic
+
+COMMIT_INTERVAL_S = 0.1
+CHUNK_RECORDS = 10_000
+REMEMBERED_KEYS = 100_000
+
+decode = msgspec.json.Decoder(Event).decode
+encode = msgspec.json.Encoder().encode
+
+
+class Job(ABC):
+    """What happens to the messages of one partition, and what is written at a commit."""
+
+    def __init__(self, producer: Producer, output: str) -> None:
+        self.produce, self.output = producer.produce, output
+
+    @abstractmethod
+    def process(self, partition: int, messages: list[Any]) -> None: ...
+
+    def write(self) -> None:
+        """Before the commit."""
+
+    def committed(self) -> None:
+        """After it."""
+
+
+class MapJob(Job):
+    """Decode, filter, compute, encode."""
+
+    def process(self, partition: int, messages: list[Any]) -> None:
+        produce, output = self.produce, self.output
+        for message, event in zip(messages, [decode(m.value()) for m in messages], strict=True):
+            if event.amount >= 0:
+                taxed = Taxed(event.user, event.page, event.amount, event.country, event.ts, event.amount * VAT)
+                produce(output, encode(taxed), message.key(), timestamp=message.timestamp()[1])
+
+
+class Counts:
+    """One partition's counts: committed ones on disk, those of recent keys in memory, changed ones apart."""
+
+    def __init__(self, path: Path) -> None:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        self.db = Rdict(str(path), options=options)
+        self.known: dict[bytes, int] = {}
+        self.changed: dict[bytes, int] = {}
+
+    def add(self, keys: list[bytes]) -> None:
+        known, changed = self.known, self.changed
+        for key in keys:
+            old = known.get(key)
+            if old is None:
+                stored = self.db.get(key)
+                old = int.from_bytes(stored, "big") if stored else 0
+            known[key] = changed[key] = old + 1
+
+    def save(self, encoded: dict[bytes, bytes], position: int) -> None:
+        batch = WriteBatch(raw_mode=True)
+        for key, value in encoded.items():
+            batch.put(key, value)
+        batch.put(b"\0position", position.to_bytes(8, "big"))
+        self.db.write(batch)
+        self.changed = {}
+        if len(self.known) > REMEMBERED_KEYS:
+            self.known.clear()
+
+
+class CountJob(Job):
+    """Count per key; the value is not looked at."""
+
+    def __init__(self, producer: Producer, output: str, changelog: str, folder: Path) -> None:
+        super().__init__(producer, output)
+        self.changelog, self.folder = changelog, folder
+        self.counts: dict[int, Counts] = {}
+        self.encoded: dict[int, dict[bytes, bytes]] = {}
+        self.positions: dict[int, int] = {}
+
+    def process(self, partition: int, messages: list[Any]) -> None:
+        if partition not in self.counts:
+            self.counts[partition] = Counts(self.folder / str(partition))
+        self.counts[partition].add([m.key() for m in messages])
+
+    def write(self) -> None:
+        produce = self.produce
+        for partition, counts in self.counts.items():
+            if not counts.changed:
+                continue
+            encoded = {key: n.to_bytes(8, "big") for key, n in counts.changed.items()}
+            self.encoded[partition] = encoded
+            for key, value in encoded.items():
+                produce(self.output, value, key)
+            *most, (key, value) = encoded.items()
+            for other_key, other_value in most:
+                produce(self.changelog, other_value, other_key, partition)
+            produce(self.changelog, value, key, partition, on_delivery=self._learn)
+
+    def _learn(self, _: object, message: Any) -> None:
+        self.positions[message.partition()] = message.offset()
+
+    def committed(self) -> None:
+        for partition, encoded in self.encoded.items():
+            self.counts[partition].save(encoded, self.positions[partition])
+        self.encoded = {}
+
+
+class ReferenceLoop:
+    """Poll, process, commit: all of it in sight."""
+
+    def __init__(self, bootstrap: str, topic: str, group: str, watch: Stopwatch) -> None:
+        self.topic, self.watch = topic, watch
+        self.consumer = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest",
+             "enable.auto.commit": False, "isolation.level": "read_committed", "queued.min.messages": 200_000,
+             "max.partition.fetch.bytes": 10 << 20}
+        )  # fmt: skip
+        self.producer = Producer(
+            {"bootstrap.servers": bootstrap, "transactional.id": group, "linger.ms": 5, "retry.backoff.ms": 1,
+             "queue.buffering.max.messages": 1_000_000, "queue.buffering.max.kbytes": 1 << 20,
+             "batch.num.messages": 50_000, "batch.size": 1_000_000, "partitioner": "murmur2_random"}
+        )  # fmt: skip
+        self.producer.init_transactions()
+        self.consumer.subscribe([topic])
+        self.offsets: dict[int, int] = {}
+
+    def run(self, job: Job, total: int) -> Figures:
+        done, is_open, committed = 0, False, 0.0
+        while done < total:
+            first = self.consumer.poll(0.1)
+            if first is None:
+                if is_open:
+                    self.commit(job)
+                    is_open, committed = False, time.perf_counter()
+                continue
+            self.watch.start()
+            messages = [first, *self.consumer.consume(CHUNK_RECORDS, 0)]
+            if not is_open:
+                self.producer.begin_transaction()
+                is_open, committed = True, committed or time.perf_counter()
+            by_partition: dict[int, list[Any]] = defaultdict(list)
+            for message in messages:
+                by_partition[message.partition()].append(message)
+            for partition, part in by_partition.items():
+                job.process(partition, part)
+                self.offsets[partition] = part[-1].offset() + 1
+            done += len(messages)
+            self.watch.pass_by(done)
+            if time.perf_counter() - committed >= COMMIT_INTERVAL_S:
+                self.commit(job)
+                is_open, committed = False, time.perf_counter()
+        if is_open:
+            self.commit(job)
+        return self.watch.finish()
+
+    def commit(self, job: Job) -> None:
+        job.write()
+        places = [TopicPartition(self.topic, partition, offset) for partition, offset in self.offsets.items()]
+        self.producer.send_offsets_to_transaction(places, self.consumer.consumer_group_metadata())
+        self.producer.flush()
+        self.producer.commit_transaction()
+        job.committed()
+        self.offsets.clear()
+
+
+def run_reference(name: str, bootstrap: str, topic: str, output: str, total: int) -> Figures:
+    """Run the job `name` over the topic's `total` records into the new topic `output`."""
+    group = f"reference-{uuid.uuid4().hex[:8]}"
+    create_topic(bootstrap, output)
+    with tempfile.TemporaryDirectory() as folder:
+        loop = ReferenceLoop(bootstrap, topic, group, Stopwatch(total))
+        if name == "map":
+            return loop.run(MapJob(loop.producer, output), total)
+        changelog = f"{group}-changelog"
+        create_topic(bootstrap, changelog)
+        return loop.run(CountJob(loop.producer, output, changelog, Path(folder)), total)
