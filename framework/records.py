@@ -1,5 +1,6 @@
 """The vocabulary: topic-partitions, task ids, records. Imports nothing of ours."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -51,7 +52,7 @@ class Records:
     keys: list[bytes | None]
     values: list[bytes | None]
     timestamps: list[int]
-    offsets: list[int]
+    offsets: Sequence[int]  # a range, where none is missing
     headers: list[Headers | None] | None = None  # None: no record has any
 
     def __len__(self) -> int:
@@ -68,7 +69,7 @@ class Records:
             self.keys + other.keys,
             self.values + other.values,
             self.timestamps + other.timestamps,
-            self.offsets + other.offsets,
+            [*self.offsets, *other.offsets],
             headers,
         )
 

@@ -150,10 +150,12 @@ def _records(messages: Sequence[kafka.Message]) -> Records:
     """The messages of one partition as lists; maps of methods cost less than comprehensions that call them."""
     message = kafka.Message
     headers = list(map(message.headers, messages))
+    first, last = messages[0].offset() or 0, messages[-1].offset() or 0
+    is_gapless = last - first + 1 == len(messages)  # offsets ascend
     return Records(
         list(map(message.key, messages)),
         list(map(message.value, messages)),
         [timestamp for _, timestamp in map(message.timestamp, messages)],
-        list(map(message.offset, messages)),  # type: ignore[arg-type]  # None only for errors
+        range(first, last + 1) if is_gapless else list(map(message.offset, messages)),  # type: ignore[arg-type]  # no error
         headers if any(headers) else None,  # type: ignore[arg-type]
     )
