@@ -54,7 +54,10 @@ class Column:
         return encoded
 
     def has_none(self) -> bool:
-        return None in self._any()
+        if self._encoded is not None:
+            # Cost: bytes are nearly always there and not empty, and truth is quicker to ask for than equality.
+            return not all(self._encoded) and None in self._encoded
+        return type(None) in set(map(type, self._any()))  # a search for None would call the user's __eq__
 
     def is_present(self) -> list[bool]:
         return [value is not None for value in self._any()]

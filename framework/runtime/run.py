@@ -1,5 +1,6 @@
 """Running an app: settings, topics, then one worker here or several under a supervisor."""
 
+import gc
 import logging
 import signal
 import threading
@@ -52,6 +53,7 @@ def run_worker(app: "App", settings: Settings, *, index: int) -> None:
         raise
     if threading.current_thread() is threading.main_thread():
         _stop_on_signals(worker)
+        tune_collector(settings.chunk_records)
     log.info("worker %s of %s runs on %s", identity, app.id, settings.bootstrap_servers)
     worker.run()
 
@@ -63,6 +65,18 @@ def _own_folder(path: Path, app_id: str) -> StateFolder:
         raise ConfigError(str(error)) from error
     except (StateError, OSError) as error:
         raise LocalStateError(str(error)) from error
+
+
+def tune_collector(chunk_records: int) -> None:
+    """Set Python's garbage collector up for a process whose work is a worker.
+
+    Cost: by default it looks for cycles after each 700 new objects, that is through all messages of a chunk dozens of
+    times before the chunk is done; this took a tenth of the CPU of a count. Now chunks come and go between two looks,
+    and what was loaded before the start is not looked at again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(max(50_000, 5 * chunk_records), 20, 100)
 
 
 def _stop_on_signals(worker: Worker) -> None:

@@ -75,8 +75,8 @@ def main() -> None:
             return
         runs: dict[tuple[str, str], list[Run]] = {(job, system): [] for job in arguments.jobs for system in SYSTEMS}
         for _ in range(arguments.rounds):
-            for job, system in runs:
-                runs[job, system].append(bench.run(system, job))
+            for (job, system), done in runs.items():
+                done.append(bench.run(system, job))
     console.print(_table(runs, arguments.records))
     _save(runs, arguments.records)
 

@@ -45,9 +45,9 @@ class MeasuredWorker(Worker):
     def measure(self, total: int) -> None:
         self._total, self._watch = total, Stopwatch(total)
 
-    def _process(self, messages: Sequence[Any]) -> None:
+    def _process(self, messages: Sequence[Any], now_ms: int) -> None:
         self._watch.start()
-        super()._process(messages)
+        super()._process(messages, now_ms)
         self._watch.pass_by(self.records)
 
     def _commit(self) -> None:
