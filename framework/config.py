@@ -75,6 +75,9 @@ class Settings(BaseSettings):
         200_000, ge=1, description="Commit early when one transaction has changed so many keys."
     )
     cache_entries: int = Field(100_000, ge=0, description="Decoded entries remembered per store and task.")
+    until_end: bool = Field(
+        False, description="Process what there is at the start, write final results, then end with exit code 0."
+    )
     kafka: ClientSettings = Field(
         default_factory=dict, description="Settings of the Kafka client (librdkafka), by their own names."
     )

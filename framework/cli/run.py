@@ -21,6 +21,9 @@ def run(
         str | None,
         typer.Option(metavar="NAME", help="Stable name of this process, such as its pod's.", show_default=False),
     ] = None,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Process what there is now, write final results, then exit 0.")
+    ] = False,
     create_topics: Annotated[
         bool, typer.Option("--create-topics", help="First create the topics of the app that are missing.")
     ] = False,
@@ -39,6 +42,7 @@ def run(
     Examples
       penstock run apps.wordcount.app:app
       penstock run apps.wordcount.app:app --workers 4 --bootstrap-servers kafka:9092
+      penstock run apps.wordcount.app:app --until-end
       PENSTOCK_KAFKA__SECURITY__PROTOCOL=SSL penstock run shop.orders --set commit_interval=20ms
 
     \b
@@ -47,7 +51,12 @@ def run(
     set_up_log(log_level)
     loaded = load_app(app)
     arguments = settings_of(
-        more, workers=workers, bootstrap_servers=bootstrap_servers, state_dir=state_dir, instance=instance
+        more,
+        workers=workers,
+        bootstrap_servers=bootstrap_servers,
+        state_dir=state_dir,
+        instance=instance,
+        until_end=until_end or None,
     )
     from framework.runtime.run import run_app
 

@@ -7,14 +7,16 @@ Trap: a batch that `consume` returns can hold records of partitions that were ju
 """
 
 import logging
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from framework.records import Records, TopicPartition
 from framework.runtime import kafka
 from framework.runtime.buffer import Batch, RecordBuffer
 from framework.runtime.task import Task
+from state.keys import MAX_TIME
 
 log = logging.getLogger("penstock.worker")
 
@@ -40,6 +42,8 @@ class Intake:
         self._buffers: dict[Task, RecordBuffer] = {}
         self._paused: set[TopicPartition] = set()
         self._last_seen_ms: dict[TopicPartition, int] = {}
+        self._read_to: dict[TopicPartition, int] = {}
+        self.ends: Mapping[TopicPartition, int] = {}  # records from there on are not wanted
 
     def attach(self, task: Task, inputs: Sequence[TopicPartition], now_ms: int) -> None:
         """Take records for a task from now on."""
@@ -53,6 +57,7 @@ class Intake:
         inputs = [tp for tp, owner in self._owners.items() if owner in tasks]
         for tp in inputs:
             del self._owners[tp], self._last_seen_ms[tp]
+            self._read_to.pop(tp, None)
         for task in tasks:
             self._buffers.pop(task, None)
         self._paused.difference_update(inputs)
@@ -62,6 +67,12 @@ class Intake:
     def is_waiting(self) -> bool:
         """True if records at hand wait for another input."""
         return any(map(len, self._buffers.values()))
+
+    def has_all(self, task: Task) -> bool:
+        """True if the task was given all records before the ends of its inputs."""
+        inputs = [tp for tp, owner in self._owners.items() if owner is task]
+        buffer = self._buffers.get(task)
+        return all(self._read_to.get(tp, -1) >= self.ends.get(tp, MAX_TIME) for tp in inputs) and not buffer
 
     def idle_since_ms(self, task: Task) -> int:
         """When the task last got a record, or began."""
@@ -91,6 +102,11 @@ class Intake:
                 continue
             self._last_seen_ms[tp] = now_ms
             records = _records(part)
+            self._read_to[tp] = max(self._read_to.get(tp, 0), records.offsets[-1] + 1)
+            if tp in self.ends:
+                records = _before(records, self.ends[tp])
+                if not len(records):
+                    continue
             if task in self._buffers:
                 self._buffers[task].add(tp, task.timed(tp, records))
                 if records.offsets[-1] + 1 >= self._known_end(tp):
@@ -109,6 +125,8 @@ class Intake:
         if error.code() == kafka.KafkaError._PARTITION_EOF:
             tp = TopicPartition(message.topic() or "", message.partition() or 0)
             task = self._owners.get(tp)
+            if task is not None:
+                self._read_to[tp] = message.offset() or 0
             if task in self._buffers:
                 self._buffers[task].drained(tp)
             return False
@@ -144,6 +162,12 @@ class Intake:
             for message in messages:
                 parts[TopicPartition(message.topic() or "", message.partition() or 0)].append(message)
         return parts
+
+
+def _before(records: Records, end: int) -> Records:
+    if records.offsets[-1] < end:
+        return records
+    return records.slice(0, bisect_left(records.offsets, end))
 
 
 def _records(messages: Sequence[kafka.Message]) -> Records:

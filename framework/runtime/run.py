@@ -35,7 +35,7 @@ def run_app(app: "App", arguments: Mapping[str, Any]) -> None:
     if settings.workers == 1:
         run_worker(app, settings, index=0)
     else:
-        supervise(settings.workers, lambda index: run_worker(app, settings, index=index))
+        supervise(settings.workers, lambda index: run_worker(app, settings, index=index), until_end=settings.until_end)
 
 
 def run_worker(app: "App", settings: Settings, *, index: int) -> None:

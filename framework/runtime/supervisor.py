@@ -49,26 +49,29 @@ class RestartPolicy:
 
 @dataclass(slots=True)
 class _Child:
-    """One worker's place. `pid` None: it is to be started at `start_ms`."""
+    """One worker's place. `pid` None: it is to be started at `start_ms`, unless it has finished its work."""
 
     index: int
     start_ms: float
     pid: int | None = None
     deaths: int = 0
+    is_finished: bool = False
 
 
-def supervise(workers: int, work: Callable[[int], None], policy: RestartPolicy | None = None) -> None:
-    """Run `work(index)` in a process for each index until SIGTERM or SIGINT.
+def supervise(
+    workers: int, work: Callable[[int], None], policy: RestartPolicy | None = None, *, until_end: bool = False
+) -> None:
+    """Run `work(index)` in a process for each index until SIGTERM or SIGINT, or `until_end` all have ended well.
 
     Raises:
         SystemExit: a worker ended with this code, and starting it again would not help.
     """
-    _Supervisor(workers, work, policy or RestartPolicy()).run()
+    _Supervisor(workers, work, policy or RestartPolicy(), until_end).run()
 
 
 class _Supervisor:
-    def __init__(self, workers: int, work: Callable[[int], None], policy: RestartPolicy) -> None:
-        self._work, self._policy = work, policy
+    def __init__(self, workers: int, work: Callable[[int], None], policy: RestartPolicy, until_end: bool) -> None:
+        self._work, self._policy, self._until_end = work, policy, until_end
         self._children = [_Child(index, start_ms=0.0) for index in range(workers)]
         self._was_healthy = self._is_stopping = False
         self._exit_code = 0
@@ -76,7 +79,7 @@ class _Supervisor:
     def run(self) -> None:
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            while not self._is_stopping:
+            while not self._is_stopping and not all(child.is_finished for child in self._children):
                 self._start_due()
                 self._look_for_dead()
                 time.sleep(_LOOK_EVERY_S)
@@ -92,13 +95,15 @@ class _Supervisor:
 
     def _start_due(self) -> None:
         for child in self._children:
-            if child.pid is None and child.start_ms <= _now_ms() and not self._is_stopping:
+            if child.pid is None and not child.is_finished and child.start_ms <= _now_ms() and not self._is_stopping:
                 child.pid, child.start_ms = _fork(self._work, child.index), _now_ms()
 
     def _look_for_dead(self) -> None:
         for child in self._children:
             exit_code = _reap(child)
-            if exit_code is not None and not self._is_stopping:
+            if exit_code == 0 and self._until_end:
+                child.is_finished = True
+            elif exit_code is not None and not self._is_stopping:
                 self._bury(child, exit_code)
 
     def _bury(self, child: _Child, exit_code: int) -> None:

@@ -7,7 +7,7 @@
 A task knows no Kafka: the worker and the test driver feed it records and take what it writes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 from framework.errors import RecordError, TimeError
@@ -16,6 +16,7 @@ from framework.plan.plan import SubTopology
 from framework.records import Records, TaskId, TopicPartition
 from framework.runtime.buffer import Batch, one_by_one
 from state import ChangelogBatch, TaskState, ValueNotStorable
+from state.keys import MAX_TIME
 
 
 class TaskPhase(StrEnum):
@@ -36,7 +37,10 @@ LEGAL = {
 
 
 class Task:
-    """See the module. `next_offsets` holds, of the open transaction, where each input is to be read on.
+    """See the module.
+
+    `next_offsets` holds, of the open transaction, where each input is to be read on; `committed_offsets` the same of the
+    last one. `is_finished` says that the steps were told that nothing follows.
 
     With `every_change` all tables pass every change on, whatever they were declared with.
     """
@@ -45,6 +49,8 @@ class Task:
         self.id, self.sub, self.state = task_id, sub, state
         self.phase = TaskPhase.CREATED
         self.next_offsets: dict[TopicPartition, int] = {}
+        self.committed_offsets: dict[TopicPartition, int] = {}
+        self.is_finished = False
         # Reason: a failure while flushing names no record; the same records are then run one by one, each flushed.
         self.is_careful = False
         self._pipeline = Pipeline(sub, state.stores, every_change=every_change)
@@ -113,6 +119,16 @@ class Task:
         """
         self._apply_time(lambda: self._pipeline.advance(stream_time_ms))
         self.state.stream_time_ms = max(self.state.stream_time_ms, stream_time_ms)
+
+    def finish(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Nothing follows: let the steps send what waits for time. `ends` are the offsets that the inputs were read to.
+
+        Raises:
+            StepFailed: a step raised; nothing is left of what it did.
+        """
+        self._apply_time(lambda: self._pipeline.advance(MAX_TIME))
+        self.next_offsets.update(ends)
+        self.is_finished = True
 
     def tick(self, now_ms: int) -> None:
         """Let the steps do what they have to do at times of day.
@@ -206,11 +222,13 @@ class Task:
             positions: by store, the offset of its last changelog record.
         """
         self.state.commit(positions)
+        self.committed_offsets.update(self.next_offsets)
         self.next_offsets, self.is_careful = {}, False
 
     def abort(self) -> None:
         """Forget the open transaction."""
         self.state.abort()
+        self.is_finished = False
         self.next_offsets, self._outputs = {}, []
 
     def close(self) -> None:

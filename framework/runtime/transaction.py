@@ -84,11 +84,11 @@ class Transaction:
         except kafka.KafkaException as error:
             raise _refused(error.args[0], topic) from error
 
-    def commit(self, offsets: Mapping[TopicPartition, int], membership: Callable[[], Any]) -> None:
+    def commit(self, offsets: Mapping[TopicPartition, tuple[int, str]], membership: Callable[[], Any]) -> None:
         """Everything written and these offsets become visible.
 
         Args:
-            offsets: where each input is to be read on.
+            offsets: where each input is to be read on, and the mark that is kept with it.
             membership: gives the group's metadata, as they are when the offsets are sent.
         Raises:
             AbortableError: none of it did; call `abort`.
@@ -99,7 +99,7 @@ class Transaction:
             raise AbortableError(f"records were not acknowledged within {_CALL_TIMEOUT_S:.0f} s")
         failpoint("after-changelog")
         places: Sequence[kafka.TopicPartition] = [
-            kafka.TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()
+            kafka.TopicPartition(tp.topic, tp.partition, offset, mark) for tp, (offset, mark) in offsets.items()
         ]
         send = self._producer.send_offsets_to_transaction
         self._call("send offsets to transaction", send, places, membership(), _CALL_TIMEOUT_S)

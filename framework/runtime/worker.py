@@ -34,6 +34,7 @@ from framework.runtime.intake import Intake
 from framework.runtime.restore import Restorer
 from framework.runtime.task import Task, TaskPhase
 from framework.runtime.transaction import Transaction
+from framework.runtime.until_end import MARK, UntilEnd
 from state import ChangelogBatch, StateError, StateFolder, TaskState
 from state.rocksdb import RocksBackend
 
@@ -69,7 +70,7 @@ class Worker:
             settings,
             group,
             f"{group}-{identity}" if is_static else None,
-            tells_ends=any(len(sub.topics) > 1 for sub in layout.plan.sub_topologies),
+            tells_ends=settings.until_end or any(len(sub.topics) > 1 for sub in layout.plan.sub_topologies),
         )
         self._transaction = Transaction(kafka.transactional_producer(settings, transactional_id(group, identity)))
         self._restorer = Restorer(kafka.restore_consumer(settings, group), kafka.end_consumer(settings, group))
@@ -80,6 +81,7 @@ class Worker:
             chunk_records=settings.chunk_records,
             max_idle_ms=layout.plan.max_idle_ms,
         )
+        self._until_end = UntilEnd(layout, self._consumer) if settings.until_end else None
         self._idle_timeout_ms = layout.plan.idle_timeout_ms
         self._last_tick_ms = 0
         self._leads = {layout.lead(sub): sub for sub in layout.plan.sub_topologies}
@@ -132,6 +134,8 @@ class Worker:
             self._guarded(lambda: self._process(messages, now_ms))
         if self._has_clocks:
             self._guarded(lambda: self._pass_time(now_ms))
+        if self._until_end is not None:
+            self._guarded(lambda: self._finish_tasks(now_ms))
         if self._transaction.is_open and (not messages or self._is_commit_due()):
             self._guarded(self._commit)
         self._advance_restores()
@@ -175,6 +179,22 @@ class Worker:
                 self._begin()
                 self._write_outputs(task)
 
+    def _finish_tasks(self, now_ms: int) -> None:
+        """End the tasks that have read all there was at the start; end the worker when the whole group has."""
+        assert self._until_end is not None
+        self._until_end.look(now_ms)
+        self._intake.ends = self._until_end.ends
+        for task in self._tasks.values():
+            if task.phase is TaskPhase.RUNNING and not task.is_finished and self._intake.has_all(task):
+                self._begin()
+                try:
+                    task.finish({tp: self._until_end.ends[tp] for tp in self._layout.inputs(task.id)})
+                except StepFailed as error:
+                    raise task.time_error(error) from error
+                self._write_outputs(task)
+                log.info("task %s has read all there was at the start", task.id)
+        self._is_stopping = self._is_stopping or self._until_end.is_done
+
     def _follow_peers(self, task: Task, running: Sequence[Task], now_ms: int) -> None:
         limit = now_ms - self._idle_timeout_ms
         if self._intake.idle_since_ms(task) > limit:
@@ -216,7 +236,12 @@ class Worker:
                         store.changelog, task.id.partition, batches[store.name], positions
                     )
             waiting.append((task, positions))
-        offsets = {tp: offset for task in tasks for tp, offset in task.next_offsets.items()}
+        # Reason: by its offsets the broker knows a worker that lost its tasks; a commit without new ones sends the old.
+        offsets = {
+            tp: (offset, MARK if task.is_finished else "")
+            for task in tasks
+            for tp, offset in (task.next_offsets or task.committed_offsets).items()
+        }
         self._transaction.commit(offsets, self._membership)
         for task, positions in waiting:
             task.commit({s.name: positions[s.changelog] for s in task.sub.stores if s.changelog in positions})
@@ -377,8 +402,10 @@ class Worker:
             for p in found
         ]
         self._consumer.incremental_assign(start)
+        offsets = {TopicPartition(p.topic, p.partition): max(0, p.offset) for p in found}
         for task in tasks:
             task.enter(TaskPhase.RUNNING)
+            task.committed_offsets = {tp: offsets[tp] for tp in self._layout.inputs(task.id)}
             self._intake.attach(task, self._layout.inputs(task.id), _wall_clock_ms())
 
     def _close(self) -> None:
