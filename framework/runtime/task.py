@@ -39,8 +39,8 @@ LEGAL = {
 class Task:
     """See the module.
 
-    `next_offsets` holds, of the open transaction, where each input is to be read on; `committed_offsets` the same of the
-    last one. `is_finished` says that the steps were told that nothing follows.
+    `next_offsets` holds, of the open transaction, where each input is to be read on; `committed_offsets` the same of
+    the last one. `is_finished` says that the steps were told that nothing follows.
 
     With `every_change` all tables pass every change on, whatever they were declared with.
     """
