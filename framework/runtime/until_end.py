@@ -2,10 +2,10 @@
 
 How it works. Sub-topologies are done in levels: first those that read the user's topics alone, then those that read
 what these write to repartition topics, and so on. The ends of the user's topics are taken at the start; those of
-repartition topics when the level before is done, since nothing is added to them afterwards. A task whose inputs have all
-been read up to their ends lets its steps know that nothing follows, and commits, in the same transaction as what came
-out, its offsets with a mark. The marks tell every worker how far the whole group is; so each ends when all is done,
-whoever did it, and a task that moved or a worker that died are no special case.
+repartition topics when the level before is done, since nothing is added to them afterwards. A task whose inputs have
+all been read up to their ends lets its steps know that nothing follows, and commits, in the same transaction as what
+came out, its offsets with a mark. The marks tell every worker how far the whole group is; so each ends when all is
+done, whoever did it, and a task that moved or a worker that died are no special case.
 
 Ends are those that a reader of committed records sees. They count the markers of transactions, so the offset of a
 partition's end event is compared, not that of the last record.
