@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print("interrupted; everything is stopped and removed")
         return 130
     except DemoFailed as error:
-        console.print(f"[red]{error}")
+        console.print(str(error), style="red", markup=False)
         return 1
     return 0
 
@@ -86,7 +86,7 @@ def _demonstrate(console: Console, kafka: KafkaCluster, folder: Path, text: Sequ
         lag.close()
         output = _settled(kafka, expected)
     _report(console, output, len(text), expected.total(), seconds)
-    _prove(console, expected, output)
+    prove(console, expected, output)
 
 
 def _count(console: Console, lag: GroupLag, fleet: Fleet, total: int) -> float:
@@ -154,7 +154,12 @@ def _report(console: Console, output: Output, line_count: int, word_count: int, 
     console.print("most frequent: " + ", ".join(f"{word} {count:,}" for word, count in top), markup=False)
 
 
-def _prove(console: Console, expected: Counter[str], output: Output) -> None:
+def prove(console: Console, expected: Counter[str], output: Output) -> None:
+    """Say that the output is right.
+
+    Raises:
+        DemoFailed: it is not.
+    """
     if wrong := differences(expected, output):
         shown = "\n".join(f"  {sentence}" for sentence in wrong[:10])
         raise DemoFailed(

@@ -29,7 +29,9 @@ def java() -> str:
 
 
 def is_class_path_ready() -> bool:
-    return _note().exists()
+    """True if the jars were fetched, and are still there: their cache is another program's, and may be emptied."""
+    note = _note()
+    return note.exists() and all(Path(entry).parent.is_dir() for entry in note.read_text().split(":"))
 
 
 def class_path() -> str:
@@ -39,10 +41,10 @@ def class_path() -> str:
         BrokerError: the package is not installed, or the jars cannot be fetched.
     """
     note = _note()
-    if note.exists():
+    if is_class_path_ready():
         return note.read_text()
     with one_at_a_time(cache_folder()):
-        if not note.exists():
+        if not is_class_path_ready():
             try:
                 import jgo
             except ImportError as error:

@@ -79,16 +79,16 @@ def _warm_up(servers: str) -> None:
     """One transaction and one group: makes the internal topics, and loads their classes into the archive."""
     from framework.runtime import kafka
 
-    admin = kafka.create_admin({"bootstrap.servers": servers})
+    # Reason: the coordinators are still loading, which the client would tell the user as warnings.
+    quiet = {"bootstrap.servers": servers, "log_level": 2}
+    admin = kafka.create_admin(quiet)
     admin.create_topics([kafka.NewTopic(_WARM_UP_TOPIC, 1, 1)])[_WARM_UP_TOPIC].result(30)
-    producer = kafka.create_producer({"bootstrap.servers": servers, "transactional.id": _WARM_UP_TOPIC})
+    producer = kafka.create_producer({**quiet, "transactional.id": _WARM_UP_TOPIC})
     producer.init_transactions(30)
     producer.begin_transaction()
     producer.produce(_WARM_UP_TOPIC, b"x")
     producer.commit_transaction(30)
-    consumer = kafka.create_consumer(
-        {"bootstrap.servers": servers, "group.id": _WARM_UP_TOPIC, "auto.offset.reset": "earliest"}
-    )
+    consumer = kafka.create_consumer({**quiet, "group.id": _WARM_UP_TOPIC, "auto.offset.reset": "earliest"})
     consumer.subscribe([_WARM_UP_TOPIC])
     while not consumer.poll(1):
         pass
