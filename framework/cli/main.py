@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from framework.cli.batch import batch
 from framework.cli.broker import broker
 from framework.cli.describe import describe
 from framework.cli.dev import dev
@@ -79,6 +80,7 @@ def penstock(
 
 cli.command(cls=HelpWithSettings)(run)
 cli.command()(dev)
+cli.command()(batch)
 cli.command()(describe)
 cli.command()(topics)
 cli.command()(broker)

@@ -1,7 +1,7 @@
 """`App`: where a program is declared. Declaring only collects nodes; nothing connects to Kafka before `run`."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from framework.dsl.handlers import declare_handler
 from framework.dsl.origin import user_line
@@ -17,6 +17,9 @@ from framework.plan.plan import Plan
 from framework.plan.topics import TopicSpec, serde_for
 from framework.plan.types import TypeRef
 from serde import SerdeError
+
+if TYPE_CHECKING:
+    from framework.drivers.batch import BatchOutputs
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -164,6 +167,21 @@ class App:
     def plan(self) -> Plan:
         """What the declared topologies come to: sub-topologies, stores, internal topics. Needs no Kafka."""
         return compile_plan(self.id, self._nodes, max_idle_ms=self._max_idle_ms, idle_timeout_ms=self._idle_timeout_ms)
+
+    def batch(self, inputs: "Mapping[Topic[Any, Any], Iterable[Any]]") -> "BatchOutputs":
+        """Run the app over bounded inputs, without Kafka, to their end; final results come out.
+
+        Args:
+            inputs: by topic. A record is its value; of a topic with keys a pair of key and value, or those and the
+                timestamp (ms); of any topic what `topic.record()` makes.
+        Returns:
+            What was written, by topic: `outputs[counts]` is a list of keys and values.
+        Raises:
+            RecordError: a record cannot be processed.
+        """
+        from framework.drivers.batch import run_batch
+
+        return run_batch(self, inputs)
 
     def run(self, **settings: Any) -> None:
         """Run one worker, or `workers=` of them, until SIGTERM or SIGINT; settings by name.

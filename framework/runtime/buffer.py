@@ -51,6 +51,8 @@ class RecordBuffer:
         if not queues:
             self._idle_since_ms = None
             return []
+        if len(self._queues) == 1:
+            return [self._pop(queues[0][0], range(min(limit, len(queues[0][1]))))]
         ranks = [_ranks(queue.timestamps[:limit]) for _, queue in queues]
         # Reason: sorting by the greatest timestamp so far is comparing heads; it is stable, so queues stay in order.
         merged = sorted(
@@ -58,7 +60,10 @@ class RecordBuffer:
             key=lambda entry: entry[0],
         )[:limit]
         count = self._ready_count(merged, queues, ranks, now_ms)
-        return self._pop(merged[:count], queues) if count else []
+        places: dict[int, list[int]] = {}
+        for place, (_, i) in enumerate(merged[:count]):
+            places.setdefault(i, []).append(place)
+        return [self._pop(queues[i][0], order) for i, order in places.items()]
 
     def _ready_count(
         self,
@@ -88,16 +93,11 @@ class RecordBuffer:
                     return count
         return len(merged)
 
-    def _pop(self, merged: Sequence[tuple[int, int]], queues: Sequence[tuple[TopicPartition, Records]]) -> Batch:
-        places: dict[int, list[int]] = {}
-        for place, (_, i) in enumerate(merged):
-            places.setdefault(i, []).append(place)
-        batch: Batch = []
-        for i, order in places.items():
-            tp, queue = queues[i]
-            batch.append((tp, queue.slice(0, len(order)), order))
-            self._queues[tp] = queue.slice(len(order), len(queue))
-        return batch
+    def _pop(self, tp: TopicPartition, order: Sequence[int]) -> tuple[TopicPartition, Records, Sequence[int]]:
+        """As many records from the head of a queue as there are places for them."""
+        queue = self._queues[tp]
+        self._queues[tp] = queue.slice(len(order), len(queue))
+        return tp, queue.slice(0, len(order)), order
 
 
 def _ranks(timestamps: Sequence[int]) -> list[int]:

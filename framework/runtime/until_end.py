@@ -12,11 +12,10 @@ partition's end event is compared, not that of the last record.
 """
 
 import logging
-from collections.abc import Mapping
 
 from framework.errors import StreamError
+from framework.plan.levels import levels
 from framework.plan.partitions import Layout
-from framework.plan.plan import SubTopology
 from framework.records import TopicPartition
 from framework.runtime import kafka
 
@@ -37,7 +36,7 @@ class UntilEnd:
 
     def __init__(self, layout: Layout, consumer: kafka.Consumer) -> None:
         self._layout, self._consumer = layout, consumer
-        self._levels = levels(layout)
+        self._levels = levels(layout.plan, [topic.name for topic in layout.plan.repartition_topics()])
         self._level = 0
         self._last_look_ms = 0
         self.ends: dict[TopicPartition, int] = {}
@@ -83,19 +82,3 @@ class UntilEnd:
             and place.offset >= self.ends[TopicPartition(place.topic, place.partition)]
             for place in found
         )
-
-
-def levels(layout: Layout) -> list[list[SubTopology]]:
-    """Sub-topologies by the longest way of repartition topics that leads to them."""
-    subs = layout.plan.sub_topologies
-    written_by: Mapping[str, list[SubTopology]] = {
-        topic.name: [sub for sub in subs if any(sink.topic == topic.name for sink in sub.sinks)]
-        for topic in layout.plan.repartition_topics()
-    }
-    depth: dict[int, int] = {}
-    while len(depth) < len(subs):
-        for sub in subs:
-            before = [writer for topic in sub.topics for writer in written_by.get(topic, ())]
-            if sub.index not in depth and all(writer.index in depth for writer in before):
-                depth[sub.index] = max((depth[writer.index] + 1 for writer in before), default=0)
-    return [[sub for sub in subs if depth[sub.index] == level] for level in range(max(depth.values()) + 1)]
