@@ -26,12 +26,21 @@ ALLOWED = {
     | {"framework.dsl", "framework.plan", "framework.operators", "framework.runtime", "state"},
     "framework.testing": VOCABULARY | {"framework.broker", "framework.drivers", "framework.dsl", "framework.runtime"},
     "framework.cli": VOCABULARY
-    | {"framework.broker", "framework.dsl", "framework.plan", "framework.runtime", "framework.testing", "state"},
+    | {
+        "framework.broker",
+        "framework.drivers",
+        "framework.dsl",
+        "framework.plan",
+        "framework.runtime",
+        "framework.testing",
+        "state",
+    },
     "apps": {*VOCABULARY, "framework.broker", "framework.cli", "framework.runtime", "framework.testing"},
 }
 EXCEPTIONS = {
     ("framework", "framework.dsl"): "framework/__init__.py is the door",
     ("framework.dsl.app", "framework.runtime.run"): "App.run, when it is called",
+    ("framework.dsl.app", "framework.drivers.batch"): "App.batch, when it is called",
 }
 DOORS = {"confluent_kafka": "framework.runtime.kafka", "rocksdict": "state.rocksdb"}
 CLOCKS = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
