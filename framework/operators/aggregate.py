@@ -7,48 +7,29 @@ on; with `"all"` each goes on at once.
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from framework.chunk import Chunk, Column
-from framework.operators.base import FlushingOperator, Operator, OperatorContext, empty_chunk
+from framework.operators.base import FlushingOperator, Inputs, Operator, OperatorContext, empty_chunk, merged
 from framework.operators.mutability import is_immutable
 from framework.plan.nodes import AggregateNode, Aggregation, Node
+from framework.plan.tables import EACH_CHANGE
 from framework.plan.types import UNKNOWN
 from state import KeyValueStore
 
 Stamped = tuple[Any, int]
 
 
-class StoringOperator(Operator, FlushingOperator):
+class ResultsOperator(FlushingOperator):
     """A step whose results are the values of its store, as tuples (value, timestamp in ms)."""
 
     def __init__(self, node: Node, context: OperatorContext, *, every_change: bool) -> None:
         self._name, self._every_change = node.name, every_change or context.every_change
         self._with_olds = node in context.with_olds
+        self._tells_each = EACH_CHANGE in context.outputs.get(node, ())
         self._store: KeyValueStore[Stamped] = context.stores[node.name]
         self._key_serde, self._dropped = self._store.spec.key_serde, context.dropped
-
-    def process(self, chunk: Chunk) -> Chunk:
-        kept = self.keep(chunk)
-        if len(kept) < len(chunk):
-            self._dropped[self._name, "null key or value"] += len(chunk) - len(kept)
-        if not len(kept):
-            return empty_chunk()
-        keys = kept.keys.encoded(self._key_serde)
-        if not self._every_change:
-            self.apply(keys, kept)
-            return empty_chunk()
-        before = self._before(keys) if self._with_olds else None
-        results = self.apply_each(keys, kept)
-        return Chunk(
-            Column(None, keys, self._key_serde),
-            Column([value for value, _ in results]),
-            [timestamp for _, timestamp in results],
-            None,
-            kept.order,
-            None if before is None else olds_of(keys, results, before),
-        )
 
     def flush(self) -> Chunk:
         if self._every_change:
@@ -63,10 +44,67 @@ class StoringOperator(Operator, FlushingOperator):
             olds=olds,
         )
 
-    def _before(self, keys: list[Any]) -> dict[bytes, Any]:
+    def told(
+        self, keys: list[Any], results: list[Stamped], order: list[int] | None, before: dict[bytes, Stamped | None]
+    ) -> Sequence[Chunk]:
+        """The outputs that tell of results the store holds by now: those of `every_change`, and each.
+
+        Args:
+            keys: encoded, of each result.
+            results: in the order they came about.
+            order: their places.
+            before: the entry of each key before the first of them; may be empty if nobody asks for old values.
+        """
+        olds = olds_of(keys, results, before) if self._with_olds or self._tells_each else []
+        column = Column(None, keys, self._key_serde)
+        values, timestamps = Column([value for value, _ in results]), [timestamp for _, timestamp in results]
+        main = empty_chunk()
+        if self._every_change:
+            old_values = [None if old is None else old[0] for old in olds] if self._with_olds else None
+            main = Chunk(column, values, timestamps, None, order, old_values)
+        if not self._tells_each:
+            return (main,)
+        return main, Chunk(column, values, timestamps, None, order, olds)
+
+    def entries_before(self, keys: list[Any]) -> dict[bytes, Stamped | None]:
+        """The entries of these keys now; a deleted one is none."""
         distinct = dict.fromkeys(keys)
-        entries = self._store.get_many(distinct)
-        return {key: None if entry is None else entry[0] for key, entry in zip(distinct, entries, strict=True)}
+        return {
+            key: None if entry is None or entry[0] is None else entry
+            for key, entry in zip(distinct, self._store.get_many(distinct), strict=True)
+        }
+
+
+class StoringOperator(Operator, ResultsOperator):
+    """A step whose results follow from the records of one input."""
+
+    def receive(self, inputs: Inputs) -> Sequence[Chunk]:
+        chunk = merged(inputs)
+        if not self._tells_each:
+            return (self.process(chunk),)
+        kept = self._kept(chunk)
+        if not len(kept):
+            return (empty_chunk(),)
+        keys: list[Any] = kept.keys.encoded(self._key_serde)
+        before = self.entries_before(keys)
+        return self.told(keys, self.apply_each(keys, kept), kept.order, before)
+
+    def process(self, chunk: Chunk) -> Chunk:
+        kept = self._kept(chunk)
+        if not len(kept):
+            return empty_chunk()
+        keys: list[Any] = kept.keys.encoded(self._key_serde)
+        if not self._every_change:
+            self.apply(keys, kept)
+            return empty_chunk()
+        before = self.entries_before(keys) if self._with_olds else {}
+        return self.told(keys, self.apply_each(keys, kept), kept.order, before)[0]
+
+    def _kept(self, chunk: Chunk) -> Chunk:
+        kept = self.keep(chunk)
+        if len(kept) < len(chunk):
+            self._dropped[self._name, "null key or value"] += len(chunk) - len(kept)
+        return kept
 
     def keep(self, chunk: Chunk) -> Chunk:
         """The records that count."""
@@ -109,12 +147,7 @@ class FoldOperator(StoringOperator):
     def __init__(self, node: AggregateNode, context: OperatorContext) -> None:
         super().__init__(node, context, every_change=node.changes == "all")
         self._add, self._initial = node.aggregation.add, node.aggregation.initial
-        known = node.value.known
-        serde = self._store.spec.value_serde
-        # Reason: a function may change the state it is given; what is committed, or may be undone, must not change.
-        self._copy: Callable[[Any], Any] | None = None
-        if known is UNKNOWN or not is_immutable(known):
-            self._copy = lambda value: serde.deserialize(serde.serialize(value))
+        self._copy = copy_of(node.value.known, self._store)
 
     def apply(self, keys: list[Any], chunk: Chunk) -> None:
         fold(self._store, keys, chunk.values.decoded, chunk.timestamps, self._add, self._initial, self._copy)
@@ -144,6 +177,15 @@ def build_aggregate(node: AggregateNode, context: OperatorContext) -> StoringOpe
     if aggregation.kind == "count":
         return CountOperator(node, context, every_change=node.changes == "all")
     return FoldOperator(node, context)
+
+
+def copy_of(known: object, store: KeyValueStore[Any]) -> Callable[[Any], Any] | None:
+    """What copies a state of this type before a function gets it; None if it cannot change in place."""
+    # Reason: a function may change the state it is given; what is committed, or may be undone, must not change.
+    if known is not UNKNOWN and is_immutable(known):
+        return None
+    serde = store.spec.value_serde
+    return lambda value: serde.deserialize(serde.serialize(value))
 
 
 def fold(
@@ -185,12 +227,12 @@ def fold(
     return results
 
 
-def olds_of(keys: list[Any], results: list[Stamped], before: dict[bytes, Any]) -> list[Any]:
-    """The value that each result replaces; `before` has the value of each key before the first."""
+def olds_of(keys: list[Any], results: list[Stamped], before: dict[bytes, Stamped | None]) -> list[Stamped | None]:
+    """The entry that each result replaces; `before` has the entry of each key before the first."""
     olds = []
-    for key, (value, _) in zip(keys, results, strict=True):
+    for key, result in zip(keys, results, strict=True):
         olds.append(before[key])
-        before[key] = value
+        before[key] = None if result[0] is None else result
     return olds
 
 

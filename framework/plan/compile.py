@@ -1,6 +1,6 @@
 """Nodes to a plan: cuts the graph at repartition topics into sub-topologies and names what each needs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from framework.errors import DeclarationError
@@ -8,7 +8,6 @@ from framework.naming import changelog_topic, repartition_topic
 from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode
 from framework.plan.plan import Plan, Sink, Source, StorePlan, SubTopology
 from framework.plan.topics import InternalTopic, TopicRole, TopicSpec, serde_for
-from framework.plan.types import TypeRef
 from serde import Serde, SerdeError
 from state import StoreSpec
 
@@ -93,7 +92,10 @@ def _topic_key_serde(topic: TopicSpec) -> Serde[Any] | None:
 
 def _repartition_sink(app_id: str, node: RepartitionNode) -> Sink:
     return Sink(
-        repartition_topic(app_id, node.name), node, _serde(node, "keys", node.key), _serde(node, "values", node.value)
+        repartition_topic(app_id, node.name),
+        node,
+        _serde(node, "keys", node.key_serde),
+        _serde(node, "values", node.value_serde),
     )
 
 
@@ -104,9 +106,9 @@ def _store_specs(node: Node) -> tuple[StoreSpec, ...]:
         raise DeclarationError(f'{node.origin}: step "{node.name}" cannot keep its state: {error}') from error
 
 
-def _serde(node: Node, what: str, ref: TypeRef) -> Serde[Any]:
+def _serde(node: Node, what: str, serde: Callable[[], Serde[Any]]) -> Serde[Any]:
     try:
-        return serde_for(ref.known)
+        return serde()
     except SerdeError as error:
         raise DeclarationError(f'{node.origin}: step "{node.name}" cannot write its {what}: {error}') from error
 

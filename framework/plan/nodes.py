@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from framework.plan.topics import TopicSpec, serde_for
 from framework.plan.types import TypeRef
+from serde import Serde
 from state import StoreSpec
 
 Function = Callable[..., Any]
@@ -88,6 +89,14 @@ class RepartitionNode(Node):
     """Sends each record to the partition of its key, by an internal topic; a sub-topology ends and another begins."""
 
     partitions: int | None = None
+
+    def key_serde(self) -> Serde[Any]:
+        """How keys travel. Raises SerdeError."""
+        return serde_for(self.key.known)
+
+    def value_serde(self) -> Serde[Any]:
+        """How values travel. Raises SerdeError."""
+        return serde_for(self.value.known)
 
 
 @dataclass(frozen=True)
