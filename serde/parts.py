@@ -5,7 +5,7 @@ Each is a named tuple whose parts have serdes of their own. As bytes: every part
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -58,6 +58,13 @@ class TimedKey(NamedTuple, Generic[K]):
     key: K
 
 
+class Waiting(NamedTuple, Generic[V]):
+    """A record that waits, without its key: value and headers."""
+
+    value: V
+    headers: list[tuple[str, bytes | None]] | None
+
+
 @dataclass(frozen=True)
 class PartsSerde(GuardedSerde[Any]):
     """Named tuples of the class `kind`, given the serdes of their parts."""
@@ -92,18 +99,24 @@ def join_parts(parts: Sequence[bytes | None]) -> bytes:
 
 def split_parts(data: bytes, count: int) -> list[bytes | None]:
     """The parts again. Raises SerdeError."""
-    parts: list[bytes | None] = []
+    parts = list(iterate_parts(data))
+    if len(parts) != count:
+        raise mismatch(f"{count} parts", f"{len(parts)}")
+    return parts
+
+
+def iterate_parts(data: bytes) -> Iterator[bytes | None]:
+    """All parts. Raises SerdeError."""
     at = 0
-    for _ in range(count):
-        if len(data) < at + _LENGTH.size:
-            raise mismatch(f"{count} parts", f"{len(data)} bytes that end in part {len(parts) + 1}")
+    while at < len(data):
+        if at + _LENGTH.size > len(data):
+            raise mismatch("the length of a part", f"{len(data) - at} bytes")
         (length,) = _LENGTH.unpack_from(data, at)
         at += _LENGTH.size
-        parts.append(None if length < 0 else data[at : at + length])
+        if at + length > len(data):
+            raise mismatch(f"a part of {length} bytes", f"{len(data) - at} bytes")
+        yield None if length < 0 else data[at : at + length]
         at += max(0, length)
-    if at != len(data):
-        raise mismatch(f"{count} parts of {at} bytes", f"{len(data)} bytes")
-    return parts
 
 
 @dataclass(frozen=True)
@@ -124,3 +137,22 @@ class TimedKeySerde(GuardedSerde[TimedKey[Any]]):
     def _decode_all(self, data: Sequence[bytes]) -> list[TimedKey[Any]]:
         keys: list[Any] = self.inner.deserialize_many([item[_TIME.size : len(item) - self.counter] for item in data])
         return [TimedKey(int(_TIME.unpack_from(item)[0]), key) for item, key in zip(data, keys, strict=True)]
+
+
+@dataclass(frozen=True)
+class HeadersSerde(GuardedSerde[list[tuple[str, bytes | None]]]):
+    """Headers of a record: name and value in turn, as parts."""
+
+    @property
+    def name(self) -> str:
+        return "headers"
+
+    def _encode_all(self, values: Sequence[list[tuple[str, bytes | None]]]) -> list[bytes]:
+        return [join_parts([part for name, value in headers for part in (name.encode(), value)]) for headers in values]
+
+    def _decode_all(self, data: Sequence[bytes]) -> list[list[tuple[str, bytes | None]]]:
+        return [_pairs(list(iterate_parts(item))) for item in data]
+
+
+def _pairs(parts: list[bytes | None]) -> list[tuple[str, bytes | None]]:
+    return [((name or b"").decode(), value) for name, value in zip(parts[::2], parts[1::2], strict=True)]

@@ -20,7 +20,7 @@ class TableSide:
     """The table of a `TableRef`; entries are (value as the view gives it, timestamp in ms)."""
 
     def __init__(self, ref: TableRef, context: OperatorContext) -> None:
-        self.store: KeyValueStore[Any] = context.stores[ref.store]
+        self.store: KeyValueStore[Any] = context.stores[ref.base.name]
         self.view, self.key_serde = ref.view, self.store.spec.key_serde
 
     def now(self, keys: Iterable[bytes]) -> dict[bytes, Entry | None]:

@@ -99,7 +99,8 @@ class OperatorContext:
 
     `stores` by name; with `every_change` tables pass every change on, whatever their nodes say; `dropped` counts
     records by step and reason; `outputs` tells which outputs beside the main one somebody reads, by step;
-    `with_olds` are the steps whose changes must say what they replace (`Chunk.olds`).
+    `with_olds` are the steps whose changes must say what they replace (`Chunk.olds`); `global_tables` by name, which
+    change between chunks only.
     """
 
     stores: Mapping[str, KeyValueStore[Any]]
@@ -107,6 +108,7 @@ class OperatorContext:
     dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
     outputs: Mapping[Node, frozenset[int]] = field(default_factory=dict)
     with_olds: frozenset[Node] = frozenset()
+    global_tables: Mapping[str, KeyValueStore[Any]] = field(default_factory=dict)
 
 
 class StepFailed(Exception):  # control flow inside the framework: the task turns it into a RecordError

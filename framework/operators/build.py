@@ -7,7 +7,22 @@ from framework.operators.aggregate import TableOperator, build_aggregate
 from framework.operators.base import AnyOperator, OperatorContext
 from framework.operators.branch import BranchOperator
 from framework.operators.lift import LIFTED, LiftedOperator, pass_on
+from framework.operators.stream_table_join import GlobalJoinOperator, build_stream_table_join
+from framework.operators.table_group import TableAggregateOperator, TableGroupOperator
+from framework.operators.table_join import TableJoinOperator
+from framework.operators.table_map import TableFilterOperator, TableMapOperator
+from framework.operators.versioned_table import VersionedTableOperator
 from framework.plan.nodes import AggregateNode, BranchNode, Node, StepNode, TableNode
+from framework.plan.tables import (
+    GlobalJoinNode,
+    StreamTableJoinNode,
+    TableAggregateNode,
+    TableFilterNode,
+    TableGroupNode,
+    TableJoinNode,
+    TableMapNode,
+    VersionedTableNode,
+)
 
 
 def _build_step(node: StepNode, _: OperatorContext) -> AnyOperator:
@@ -27,6 +42,14 @@ BUILDERS: Mapping[type[Node], Callable[[Any, OperatorContext], AnyOperator]] = {
     BranchNode: _build_branch,
     TableNode: _build_table,
     AggregateNode: build_aggregate,
+    VersionedTableNode: VersionedTableOperator,
+    TableMapNode: TableMapOperator,
+    TableFilterNode: TableFilterOperator,
+    TableGroupNode: TableGroupOperator,
+    TableAggregateNode: TableAggregateOperator,
+    TableJoinNode: TableJoinOperator,
+    StreamTableJoinNode: build_stream_table_join,
+    GlobalJoinNode: GlobalJoinOperator,
 }
 
 

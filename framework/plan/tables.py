@@ -14,7 +14,7 @@ from framework.plan.nodes import Aggregation, Changes, Function, Node, Repartiti
 from framework.plan.topics import TopicSpec, serde_for
 from framework.plan.types import TypeRef
 from serde import Serde, for_type
-from serde.parts import Change, PartsSerde, TimedKeySerde
+from serde.parts import Change, HeadersSerde, PartsSerde, TimedKeySerde, Waiting
 from state import StoreSpec
 from state.versioned import versioned_specs
 
@@ -161,7 +161,8 @@ class StreamTableJoinNode(Node):
             return ()
         stream = self.parents[0]
         key = TimedKeySerde(serde_for(stream.key.known), SEQUENCE_BYTES)
-        return (StoreSpec(self.name, key, serde_for(stream.value.known), has_clock=True, is_ordered=True),)
+        value = PartsSerde(Waiting, (serde_for(stream.value.known), HeadersSerde()))
+        return (StoreSpec(self.name, key, value, has_clock=True, is_ordered=True),)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
