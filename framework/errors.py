@@ -9,7 +9,8 @@ StreamError
 ├── RetriableError        the same call may succeed: back off, retry
 ├── AbortableError        the open transaction is lost: drop the layer, restore, go on
 └── FatalError            stop the process with its exit code
-    ├── FencedError       another process has this identity: stop, commit nothing
+    ├── ClientLost        a Kafka client cannot go on, a new one can
+    │   └── FencedError   another process has this identity: stop, commit nothing
     ├── LocalStateError   a store cannot be read or written: the changelog has what was committed
     └── BrokerUnreachable nobody answers at the bootstrap servers
 """
@@ -75,7 +76,11 @@ class FatalError(StreamError):
     exit_code = 1
 
 
-class FencedError(FatalError):
+class ClientLost(FatalError):
+    """A client of Kafka has failed for good; nothing of its open transaction will be seen."""
+
+
+class FencedError(ClientLost):
     """Another process runs with the same instance name or transactional id; this one must stop."""
 
     exit_code = 4

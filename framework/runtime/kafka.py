@@ -27,7 +27,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it re-expor
 )
 
 from framework.config import Settings
-from framework.errors import AbortableError, BrokerUnreachable, FatalError, FencedError, RetriableError, StreamError
+from framework.errors import (
+    AbortableError,
+    BrokerUnreachable,
+    ClientLost,
+    FatalError,
+    FencedError,
+    RetriableError,
+    StreamError,
+)
 
 T = TypeVar("T")
 _BACK_OFF_S = 0.005
@@ -146,7 +154,7 @@ def calling(what: str, call: Callable[..., T], *arguments: Any) -> T:
     """Call the client; its errors come out as ours.
 
     Raises:
-        RetriableError, AbortableError, FencedError, BrokerUnreachable, FatalError: by what is to be done.
+        RetriableError, AbortableError, ClientLost, BrokerUnreachable, FatalError: by what is to be done.
     """
     try:
         return call(*arguments)
@@ -158,7 +166,7 @@ def insisting(what: str, call: Callable[..., T], *arguments: Any, within_s: floa
     """Call the client, again while a later call may succeed.
 
     Raises:
-        AbortableError, FencedError, FatalError: by what is to be done.
+        AbortableError, ClientLost, FatalError: by what is to be done.
     """
     deadline = time.monotonic() + within_s
     while True:
@@ -209,7 +217,7 @@ def translate(error: KafkaError, what: str) -> StreamError:
             "This one stops and commits nothing more."
         )
     if error.fatal():
-        return FatalError(said)
+        return ClientLost(said)
     if error.retriable() or error.code() in _PASSING:
         return RetriableError(said)
     if error.code() in _UNREACHABLE:

@@ -76,7 +76,8 @@ class Transaction:
         try:
             for i, (key, value, timestamp) in enumerate(rows):
                 # Reason: a callback costs as much as the record; only the last offset is needed, and they ascend.
-                arguments = (topic, value, key, partition, None, on_delivery if i == last else None, timestamp)
+                # Trap: the fifth argument is the callback; the sixth is another name of it, ignored beside a None.
+                arguments = (topic, value, key, partition, on_delivery if i == last else None, None, timestamp)
                 try:
                     produce(*arguments)
                 except BufferError:
@@ -92,7 +93,7 @@ class Transaction:
             membership: gives the group's metadata, as they are when the offsets are sent.
         Raises:
             AbortableError: none of it did; call `abort`.
-            FencedError, FatalError: the process cannot go on.
+            ClientLost, FatalError: this producer, or the process, cannot go on.
         """
         failpoint("before-flush")
         if self._producer.flush(_CALL_TIMEOUT_S) > 0:
@@ -112,13 +113,13 @@ class Transaction:
         """Nothing written since `begin` will be seen.
 
         Raises:
-            FencedError, FatalError: the process cannot go on; the broker aborts what is open.
+            ClientLost, FatalError: this producer, or the process, cannot go on; the broker aborts what is open.
         """
         try:
             self._call("abort transaction", self._producer.abort_transaction, _CALL_TIMEOUT_S)
         except FatalError as error:
             # Reason: the client may have aborted already; then it refuses a second time, and all is well.
-            if "_STATE" not in str(error):
+            if ": _STATE: " not in str(error):
                 raise
         self.is_open = False
 

@@ -17,6 +17,7 @@ from framework.config import Settings
 from framework.errors import (
     AbortableError,
     BrokerUnreachable,
+    ClientLost,
     LocalStateError,
     RecordError,
     RetriableError,
@@ -26,6 +27,7 @@ from framework.errors import (
 from framework.naming import transactional_id
 from framework.operators import StepFailed
 from framework.plan.partitions import Layout
+from framework.plan.plan import StorePlan
 from framework.records import TaskId, TopicPartition
 from framework.runtime import kafka
 from framework.runtime.commit import CommitPolicy
@@ -72,7 +74,8 @@ class Worker:
             f"{group}-{identity}" if is_static else None,
             tells_ends=settings.until_end or any(len(sub.topics) > 1 for sub in layout.plan.sub_topologies),
         )
-        self._transaction = Transaction(kafka.transactional_producer(settings, transactional_id(group, identity)))
+        self._transactional_id = transactional_id(group, identity)
+        self._transaction = self._new_transaction()
         self._restorer = Restorer(kafka.restore_consumer(settings, group), kafka.end_consumer(settings, group))
         self._policy = CommitPolicy(settings.commit_interval, settings.max_uncommitted_keys)
         self._intake = Intake(
@@ -98,6 +101,9 @@ class Worker:
         return any(
             task.is_wall_clocked or (self._idle_timeout_ms and task.is_event_timed) for task in self._tasks.values()
         )
+
+    def _new_transaction(self) -> Transaction:
+        return Transaction(kafka.transactional_producer(self._settings, self._transactional_id))
 
     def stop(self) -> None:
         """Let `run` commit and return; may be called from a signal handler."""
@@ -222,7 +228,7 @@ class Worker:
         if not self._transaction.is_open:
             return
         tasks = [task for task in self._tasks.values() if task.is_touched]
-        waiting: list[tuple[Task, dict[str, int]]] = []
+        waiting: list[tuple[Task, list[StorePlan], dict[str, int]]] = []
         for task in tasks:
             if not task.is_careful:
                 self._flush(task)
@@ -230,12 +236,10 @@ class Worker:
         for task in tasks:
             positions: dict[str, int] = {}
             batches = self._changelog(task)
-            for store in task.sub.stores:
-                if store.name in batches:
-                    self._transaction.write_changelog(
-                        store.changelog, task.id.partition, batches[store.name], positions
-                    )
-            waiting.append((task, positions))
+            changed = [store for store in task.sub.stores if store.name in batches]
+            for store in changed:
+                self._transaction.write_changelog(store.changelog, task.id.partition, batches[store.name], positions)
+            waiting.append((task, changed, positions))
         # Reason: by its offsets the broker knows a worker that lost its tasks; a commit without new ones sends the old.
         offsets = {
             tp: (offset, MARK if task.is_finished else "")
@@ -243,8 +247,8 @@ class Worker:
             for tp, offset in (task.next_offsets or task.committed_offsets).items()
         }
         self._transaction.commit(offsets, self._membership)
-        for task, positions in waiting:
-            task.commit({s.name: positions[s.changelog] for s in task.sub.stores if s.changelog in positions})
+        for task, changed, positions in waiting:
+            task.commit({store.name: positions[store.changelog] for store in changed})
         self._last_commit_ms = _now_ms()
         self._back_off_s = _FIRST_BACK_OFF_S
 
@@ -279,15 +283,14 @@ class Worker:
             except (RecordError, TimeError):
                 self._commit()
                 raise
-        except AbortableError as error:
-            log.warning("the transaction is aborted and done again: %s", error)
-            self._abort()
+        except (AbortableError, ClientLost) as error:
+            self._abort(error)
             return False
         return True
 
-    def _abort(self) -> None:
+    def _abort(self, error: StreamError) -> None:
         """Drop the open transaction; every task reads again from where the broker says."""
-        self._drop_transaction()
+        self._reset(error)
         running = [task for task in self._tasks.values() if task.phase is TaskPhase.RUNNING]
         self._unassign(self._intake.detach(running))
         for task in running:
@@ -296,11 +299,25 @@ class Worker:
         time.sleep(self._back_off_s)
         self._back_off_s = min(2 * self._back_off_s, _LONGEST_BACK_OFF_S)
 
+    def _reset(self, error: StreamError) -> None:
+        """Have no transaction open and a producer that can begin one."""
+        log.warning("the transaction is aborted and done again: %s", error)
+        is_lost = isinstance(error, ClientLost)
+        try:
+            self._drop_transaction()
+        except ClientLost:
+            is_lost = True
+        if is_lost:
+            # Reason: a producer that was silent for too long finds its transaction aborted and its epoch outdated, as
+            # if another process had its identity; it cannot tell which. In the second case the group tells this
+            # worker's consumer so, which ends the process.
+            self._transaction = self._new_transaction()
+
     def _drop_transaction(self) -> None:
-        if self._transaction.is_open:
-            self._transaction.abort()
         for task in self._tasks.values():
             task.abort()
+        if self._transaction.is_open:
+            self._transaction.abort()
 
     # Tasks come and go
 
@@ -314,15 +331,14 @@ class Worker:
         is_committed = True
         try:
             self._commit()
-        except AbortableError as error:
-            log.warning("the transaction is aborted and done again: %s", error)
-            self._drop_transaction()
+        except (AbortableError, ClientLost) as error:
+            self._reset(error)
             is_committed = False
         self._give_up(partitions, are_others_valid=is_committed)
 
     def _on_lost(self, _: kafka.Consumer, partitions: Sequence[kafka.TopicPartition]) -> None:
-        log.warning("lost %s: this worker was silent for too long", [f"{p.topic}-{p.partition}" for p in partitions])
-        self._drop_transaction()
+        places = " ".join(f"{p.topic}-{p.partition}" for p in partitions)
+        self._reset(AbortableError(f"lost {places}: this worker was silent for too long"))
         self._give_up(partitions, are_others_valid=False)
 
     def _give_up(self, partitions: Sequence[kafka.TopicPartition], *, are_others_valid: bool) -> None:
@@ -407,6 +423,7 @@ class Worker:
             task.enter(TaskPhase.RUNNING)
             task.committed_offsets = {tp: offsets[tp] for tp in self._layout.inputs(task.id)}
             self._intake.attach(task, self._layout.inputs(task.id), _wall_clock_ms())
+        log.info("running tasks %s", " ".join(str(task.id) for task in tasks))
 
     def _close(self) -> None:
         """Leave in order: the open transaction, the group, the stores, the folder."""

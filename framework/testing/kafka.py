@@ -1,5 +1,6 @@
 """A real Kafka in tests: topics of their own, records in and out."""
 
+import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ class KafkaCluster:
         name = name or f"t-{uuid.uuid4().hex[:12]}"
         settings = {"retention.ms": "-1", **{key.replace("_", "."): value for key, value in config.items()}}
         self._admin.create_topics([kafka.NewTopic(name, partitions, 1, config=settings)])[name].result(_TIMEOUT_S)
+        # Reason: a topic is created a moment before the broker shows it.
+        deadline = time.monotonic() + _TIMEOUT_S
+        while name not in self._admin.list_topics(timeout=_TIMEOUT_S).topics and time.monotonic() < deadline:
+            time.sleep(0.005)
         return name
 
     def delete(self, topic: str) -> None:

@@ -6,7 +6,6 @@
 import os
 import random
 import signal
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from tests.faults.feed import Feed
 from tests.faults.fleet import QUICK, Fleet, running_fleet
 from tests.faults.inputs import create_topics, steps_of, wait_until_counted
 
-WORKERS, PARTITIONS, KEYS = 3, 4, 40
+WORKERS, PARTITIONS = 3, 4
 KILLS = int(os.environ.get("PENSTOCK_CHAOS_KILLS", "30"))
 FREEZES = int(os.environ.get("PENSTOCK_CHAOS_FREEZES", "10"))
 SEED = int(os.environ.get("PENSTOCK_CHAOS_SEED", "0")) or int(time.time())
@@ -29,31 +29,6 @@ FAILPOINTS = {
 }  # fmt: skip
 # In ms: longer than the session; longer than the open transaction may live, too.
 FREEZE_MS = (QUICK["session_timeout"] + 400, QUICK["transaction_timeout"] + 600)
-
-
-class Feed(threading.Thread):
-    """Writes to the three inputs until told to stop; `sent` counts by input and key."""
-
-    def __init__(self, kafka: Any, app_id: str, dice: random.Random) -> None:
-        super().__init__()
-        self._kafka, self._app_id, self._dice = kafka, app_id, dice
-        self._stop_asked = threading.Event()
-        self.merged: Counter[str] = Counter()
-        self.counted: Counter[str] = Counter()
-
-    def run(self) -> None:
-        while not self._stop_asked.wait(0.05):
-            for topic, sent in (("left", self.merged), ("right", self.merged), ("words", self.counted)):
-                words = [f"k{self._dice.randrange(KEYS)}" for _ in range(20)]
-                sent.update(words)
-                is_keyed = topic != "words"
-                self._kafka.send(
-                    f"{self._app_id}-{topic}", [(word.encode() if is_keyed else None, word.encode()) for word in words]
-                )
-
-    def stop(self) -> None:
-        self._stop_asked.set()
-        self.join()
 
 
 class Chaos:
@@ -127,14 +102,11 @@ def test_workers_killed_and_frozen_counts_are_exact_step_by_step(kafka: Any, tmp
     app_id = create_topics(kafka, PARTITIONS)
     started = time.monotonic()
     with running_fleet(kafka.bootstrap, app_id, tmp_path, is_static=is_static) as fleet:
-        chaos, feed = Chaos(fleet, dice), Feed(kafka, app_id, dice)
-        feed.start()
-        try:
+        chaos = Chaos(fleet, dice)
+        with Feed(kafka, app_id, SEED) as feed:
             for place in range(WORKERS):
                 chaos.start(place)
             chaos.run(KILLS, FREEZES, within_s=max(120.0, 4.0 * (KILLS + FREEZES)))
-        finally:
-            feed.stop()
         for place in fleet.processes:  # the last ones without failpoints
             fleet.send_signal(place, signal.SIGKILL)
             fleet.processes[place].wait()
