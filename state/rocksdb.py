@@ -5,6 +5,7 @@ process tears no batch.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -129,7 +130,9 @@ class RocksBackend:
 
     def close(self) -> None:
         self._handles, self._families = {}, {}
-        self._db.close()
+        # Reason: where a write has failed, so does the flush at the end; both are in the changelog.
+        with suppress(Exception):
+            self._db.close()
 
     def _unreadable(self, error: Exception) -> NoReturn:
         raise StateUnreadable(

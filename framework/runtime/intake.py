@@ -47,6 +47,10 @@ class Intake:
 
     def attach(self, task: Task, inputs: Sequence[TopicPartition], now_ms: int) -> None:
         """Take records for a task from now on."""
+        # Trap: the client remembers a pause beyond the assignment it was made for.
+        if paused := self._paused.intersection(inputs):
+            self._consumer.resume([kafka.TopicPartition(*tp) for tp in paused])
+            self._paused -= paused
         self._owners.update(dict.fromkeys(inputs, task))
         self._last_seen_ms.update(dict.fromkeys(inputs, now_ms))
         if len(inputs) > 1:
@@ -60,7 +64,6 @@ class Intake:
             self._read_to.pop(tp, None)
         for task in tasks:
             self._buffers.pop(task, None)
-        self._paused.difference_update(inputs)
         return inputs
 
     @property

@@ -47,7 +47,8 @@ _RESTORING_POLL_S = 0.005
 _DRAINED_POLL_S = 0.002
 _TIMED_POLL_S = 0.01
 _TICK_MS = 10
-_COMMITTED_TIMEOUT_S = 1.0
+_COMMITTED_TIMEOUT_S = 0.3
+_QUESTION_PAUSE_MS = 300
 _FIRST_BACK_OFF_S = 0.01
 _LONGEST_BACK_OFF_S = 1.0
 
@@ -90,6 +91,7 @@ class Worker:
         self._leads = {layout.lead(sub): sub for sub in layout.plan.sub_topologies}
         self._tasks: dict[TaskId, Task] = {}
         self._awaiting_offsets: list[Task] = []
+        self._next_question_ms = 0.0
         self._assigned: list[TaskId] = []  # by the group, not opened yet
         self._last_commit_ms = 0.0
         self._back_off_s = _FIRST_BACK_OFF_S
@@ -395,35 +397,37 @@ class Worker:
     def _advance_restores(self) -> None:
         if self._restorer.is_active:
             self._awaiting_offsets += self._restorer.step(_RESTORING_POLL_S)
-        if self._awaiting_offsets:
+        if self._awaiting_offsets and _now_ms() >= self._next_question_ms:
             self._start_reading()
 
     def _start_reading(self) -> None:
         """Read on where the group has committed; offsets of an open transaction are waited for."""
-        tasks, self._awaiting_offsets = self._awaiting_offsets, []
-        inputs = {tp: task for task in tasks for tp in self._layout.inputs(task.id)}
-        places = [kafka.TopicPartition(*tp) for tp in inputs]
+        tasks = self._awaiting_offsets
+        places = [kafka.TopicPartition(*tp) for task in tasks for tp in self._layout.inputs(task.id)]
         try:
             found = kafka.calling("ask for committed offsets", self._consumer.committed, places, _COMMITTED_TIMEOUT_S)
         except (RetriableError, BrokerUnreachable) as error:
-            log.warning("%s; asking again", error)
-            self._awaiting_offsets = tasks
+            self._ask_later(str(error))
             return
         if errors := [place.error for place in found if place.error is not None]:
-            log.warning("committed offsets: %s; asking again", errors[0])
-            self._awaiting_offsets = tasks
+            self._ask_later(str(errors[0]))
             return
-        start = [
-            kafka.TopicPartition(p.topic, p.partition, p.offset if p.offset >= 0 else kafka.OFFSET_BEGINNING)
-            for p in found
-        ]
-        self._consumer.incremental_assign(start)
-        offsets = {TopicPartition(p.topic, p.partition): max(0, p.offset) for p in found}
+        self._awaiting_offsets = []
+        committed = {TopicPartition(place.topic, place.partition): place.offset for place in found}
+        self._consumer.incremental_assign(
+            [kafka.TopicPartition(*tp, o if o >= 0 else kafka.OFFSET_BEGINNING) for tp, o in committed.items()]
+        )
         for task in tasks:
+            inputs = self._layout.inputs(task.id)
+            task.committed_offsets = {tp: max(committed[tp], 0) for tp in inputs}
             task.enter(TaskPhase.RUNNING)
-            task.committed_offsets = {tp: offsets[tp] for tp in self._layout.inputs(task.id)}
-            self._intake.attach(task, self._layout.inputs(task.id), _wall_clock_ms())
+            self._intake.attach(task, inputs, _wall_clock_ms())
         log.info("running tasks %s", " ".join(str(task.id) for task in tasks))
+
+    def _ask_later(self, reason: str) -> None:
+        """The answer may wait for a transaction of an earlier owner; the other tasks have their turn meanwhile."""
+        log.info("no committed offsets yet (%s); asking again", reason)
+        self._next_question_ms = _now_ms() + _QUESTION_PAUSE_MS
 
     def _close(self) -> None:
         """Leave in order: the open transaction, the group, the stores, the folder."""
