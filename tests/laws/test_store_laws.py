@@ -12,6 +12,7 @@ from serde import for_type
 from state import BytesBackend, MemoryBackend, StoreSpec, TaskState
 from state.rocksdb import RocksBackend
 
+ENDS = ["accept", "reject", "settle", "reject_unsettled", "abort", "commit", "reopen"]
 KEYS = [b"", b"a", b"ab", b"b", b"c"]
 
 keys = st.sampled_from(KEYS)
@@ -60,32 +61,33 @@ class Transactions(RuleBasedStateMachine):
         found = self.store.settled(wanted)
         assert [_present(entry) for entry in found] == [self.settled.get(key) for key in wanted]
 
-    @rule()
+    @rule(how=st.sampled_from(ENDS), look=st.booleans())
+    def end(self, how: str, look: bool) -> None:
+        """One rule for all of these, so that puts and gets come as often as they; a look right after it, or later."""
+        getattr(self, how)()
+        if look:
+            self.get(KEYS)
+
     def accept(self) -> None:
         self.state.accept()
         self.accepted = self.now
 
-    @rule()
     def reject(self) -> None:
         self.state.reject()
         self.now = self.accepted
 
-    @rule()
     def settle(self) -> None:
         self.state.settle()
         self.settled = self.accepted = self.now
 
-    @rule()
     def reject_unsettled(self) -> None:
         self.state.reject_unsettled(self.state.stream_time_ms)
         self.now = self.accepted = self.settled
 
-    @rule()
     def abort(self) -> None:
         self.state.abort()
         self.now = self.accepted = self.settled = self.committed
 
-    @rule()
     def commit(self) -> None:
         self.settle()
         batch = self.state.changelog().get("s")
@@ -95,7 +97,6 @@ class Transactions(RuleBasedStateMachine):
         self.state.commit({"s": len(self.log) - 1})
         self.committed = self.now
 
-    @rule()
     def reopen(self) -> None:
         """A crash with the disk kept: what was committed is there, and nothing else."""
         self.state.close()
