@@ -1,0 +1,57 @@
+from framework import App, Stream, Table
+from framework.plan.nodes import RepartitionNode
+
+
+def test_steps_without_a_topic_between_them_are_one_sub_topology() -> None:
+    app = App("app")
+    given = app.topic("given", key=str, value=int)
+    out = app.topic("out", key=str, value=int)
+
+    @app.topology(given, to=out)
+    def total(given: Stream[str, int]) -> Table[str, int]:
+        return given.filter(bool).group_by_key().sum()
+
+    [sub] = app.plan().sub_topologies
+    assert (sub.topics, [store.name for store in sub.stores], sub.is_ordered) == (("given",), ["total.sum"], False)
+    assert [sink.topic for sink in sub.sinks] == ["out"]
+
+
+def test_new_key_cuts_at_a_repartition_topic_made_once_per_stream() -> None:
+    app = App("app")
+    given = app.topic("given", value=str)
+
+    @app.topology(given)
+    def both(given: Stream[None, str]) -> None:
+        rekeyed = given.rekey(str.lower)
+        rekeyed.group_by_key().count()
+        rekeyed.to_table()
+
+    plan = app.plan()
+    assert [topic.name for topic in plan.repartition_topics()] == ["app-both.rekey-repartition"]
+    first, second = plan.sub_topologies
+    assert [sink.topic for sink in first.sinks] == ["app-both.rekey-repartition"]
+    assert isinstance(second.sources[0].node, RepartitionNode)
+    assert [store.name for store in second.stores] == ["both.count", "both.to_table"]
+
+
+def test_topologies_that_read_one_topic_share_a_sub_topology() -> None:
+    app = App("app")
+    given = app.topic("given", key=str, value=int)
+    app.topology(given, name="one")(read)
+    app.topology(given, name="two")(read)
+    assert len(app.plan().sub_topologies) == 1
+
+
+def test_paths_that_meet_again_are_ordered() -> None:
+    app = App("app")
+    given = app.topic("given", key=str, value=int)
+
+    @app.topology(given)
+    def meet(given: Stream[str, int]) -> None:
+        given.map(abs).merge(given).to_table()
+
+    assert app.plan().sub_topologies[0].is_ordered
+
+
+def read(given: Stream[str, int]) -> None:
+    given.for_each(print)

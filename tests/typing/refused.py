@@ -1,0 +1,33 @@
+"""Mistakes that mypy must refuse: exactly the lines marked so."""
+
+from framework import App, Stream, Table
+from framework.testing import TestDriver
+
+app = App("mistaken")
+lines = app.topic("lines", value=str)
+counts = app.topic("counts", key=str, value=int)
+
+
+def of_int(number: int) -> int:
+    return number
+
+
+@app.topology(lines)
+def mistakes(lines: Stream[None, str]) -> None:
+    lines.map(of_int)  # mistake
+    lines.map("upper")  # mistake
+    lines.map(lambda line: line.no_such_method())  # mistake
+    lines.to(counts)  # mistake
+    lines.filter(lambda line: line, nam="x")  # mistake
+    wrong: Table[str, str] = lines.group_by(lambda line: line).count()  # mistake
+    lines.group_by(lambda line: line).count(changes="some")  # mistake
+    wrong.to(counts)  # mistake
+    lines.count()  # mistake
+
+
+def drive() -> None:
+    with TestDriver(app) as driver:
+        driver.send(counts, "four", key="k")  # mistake
+        driver.send(counts, 4, key=5)  # mistake
+        rows: list[tuple[str, str]] = driver.read(counts)  # mistake
+        print(rows)
