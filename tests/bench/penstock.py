@@ -42,8 +42,8 @@ class MeasuredWorker(Worker):
 
     figures: Figures
 
-    def measure(self, total: int) -> None:
-        self._total, self._watch = total, Stopwatch(total)
+    def measure(self, watch: Stopwatch) -> None:
+        self._watch = watch
 
     def _process(self, messages: Sequence[Any], now_ms: int) -> None:
         self._watch.start()
@@ -52,13 +52,13 @@ class MeasuredWorker(Worker):
 
     def _commit(self) -> None:
         super()._commit()
-        if self.records >= self._total and not self._is_stopping:
+        if self.records >= self._watch.total and not self._is_stopping:
             self.figures = self._watch.finish()
             self.stop()
 
 
-def run_penstock(job: str, bootstrap: str, topic: str, output: str, total: int) -> Figures:
-    """Run the job over the topic's `total` records into the new topic `output`."""
+def run_penstock(job: str, bootstrap: str, topic: str, output: str, watch: Stopwatch) -> Figures:
+    """Run the job over the topic's `watch.total` records into the new topic `output`."""
     create_topic(bootstrap, output)
     app = declare(job, topic, output)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,7 @@ def run_penstock(job: str, bootstrap: str, topic: str, output: str, total: int) 
         layout = Topics(admin_client(settings), bootstrap).prepare(app.plan())
         state_folder = StateFolder(Path(folder) / "bench", app.id)
         worker = MeasuredWorker(layout, settings, identity="bench", is_static=False, state_folder=state_folder)
-        worker.measure(total)
+        worker.measure(watch)
         tune_collector(settings.chunk_records)
         worker.run()
         return worker.figures

@@ -139,9 +139,9 @@ class ReferenceLoop:
         self.consumer.subscribe([topic])
         self.offsets: dict[int, int] = {}
 
-    def run(self, job: MapJob | CountJob, total: int) -> Figures:
+    def run(self, job: MapJob | CountJob) -> Figures:
         done, is_open, committed = 0, False, 0.0
-        while done < total:
+        while done < self.watch.total:
             first = self.consumer.poll(0.1)
             if first is None:
                 if is_open:
@@ -178,14 +178,14 @@ class ReferenceLoop:
         self.offsets.clear()
 
 
-def run_reference(name: str, bootstrap: str, topic: str, output: str, total: int) -> Figures:
-    """Run the job `name` over the topic's `total` records into the new topic `output`."""
+def run_reference(name: str, bootstrap: str, topic: str, output: str, watch: Stopwatch) -> Figures:
+    """Run the job `name` over the topic's `watch.total` records into the new topic `output`."""
     group = f"reference-{uuid.uuid4().hex[:8]}"
     create_topic(bootstrap, output)
     with tempfile.TemporaryDirectory() as folder:
-        loop = ReferenceLoop(bootstrap, topic, group, Stopwatch(total))
+        loop = ReferenceLoop(bootstrap, topic, group, watch)
         if name == "map":
-            return loop.run(MapJob(loop.producer, output), total)
+            return loop.run(MapJob(loop.producer, output))
         changelog = f"{group}-changelog"
         create_topic(bootstrap, changelog)
-        return loop.run(CountJob(loop.producer, output, changelog, Path(folder)), total)
+        return loop.run(CountJob(loop.producer, output, changelog, Path(folder)))

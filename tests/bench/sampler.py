@@ -7,39 +7,37 @@ for the line that made it. The clock is that of the wall: waiting for Kafka coun
 import linecache
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 
+from rich.markup import escape
 from rich.table import Table
 
 _INTERVAL_S = 0.001
-Samples = Counter[tuple[str, int]]
 
 
-@contextmanager
-def sampling() -> Iterator[Samples]:
-    """Samples by file and line, filled while the block runs."""
-    samples: Samples = Counter()
+class Sampler:
+    """Counts samples by file and line between `start` and `stop`."""
 
-    def note(_: int, frame: FrameType | None) -> None:
-        if frame is not None:
-            samples[frame.f_code.co_filename, frame.f_lineno] += 1
+    def __init__(self) -> None:
+        self.samples: Counter[tuple[str, int]] = Counter()
 
-    before = signal.signal(signal.SIGALRM, note)
-    signal.setitimer(signal.ITIMER_REAL, _INTERVAL_S, _INTERVAL_S)
-    try:
-        yield samples
-    finally:
+    def start(self) -> None:
+        signal.signal(signal.SIGALRM, self._note)
+        signal.setitimer(signal.ITIMER_REAL, _INTERVAL_S, _INTERVAL_S)
+
+    def stop(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+
+    def _note(self, _: int, frame: FrameType | None) -> None:
+        if frame is not None:
+            self.samples[frame.f_code.co_filename, frame.f_lineno] += 1
 
 
 def top_table(samples: list[tuple[str, int, int]], title: str, rows: int = 10) -> Table:
     """The lines with most samples; `samples` are file, line and how often."""
     table = Table("share", "where", "line", title=title)
     total = sum(n for _, _, n in samples)
-    for file, line, n in sorted(samples, key=lambda s: -s[2])[:rows]:
+    for file, line, n in sorted(samples, key=lambda sample: -sample[2])[:rows]:
         place = "/".join(file.split("/")[-2:])
-        table.add_row(f"{n / total:.0%}", f"{place}:{line}", linecache.getline(file, line).strip())
+        table.add_row(f"{n / total:.0%}", f"{place}:{line}", escape(linecache.getline(file, line).strip()))
     return table

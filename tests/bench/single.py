@@ -2,23 +2,22 @@
 
 import json
 import sys
-from collections import Counter
-from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Any
 
 from tests.bench.penstock import run_penstock
 from tests.bench.reference import run_reference
-from tests.bench.sampler import sampling
+from tests.bench.sampler import Sampler
+from tests.bench.stopwatch import Stopwatch
 
 SYSTEMS = {"reference": run_reference, "penstock": run_penstock}
 
 
-def main(system: str, job: str, bootstrap: str, topic: str, output: str, total: str, sampled: str) -> None:
-    watching: Any = sampling() if sampled == "sampled" else nullcontext(Counter())
-    with watching as samples:
-        figures = SYSTEMS[system](job, bootstrap, topic, output, int(total))
-    lines = [(file, line, n) for (file, line), n in samples.items()]
+def main(system: str, job: str, bootstrap: str, topic: str, output: str, total: str, how: str) -> None:
+    sampler = Sampler()
+    is_sampled = how == "sampled"
+    watch = Stopwatch(int(total), sampler.start, sampler.stop) if is_sampled else Stopwatch(int(total))
+    figures = SYSTEMS[system](job, bootstrap, topic, output, watch)
+    lines = [(file, line, n) for (file, line), n in sampler.samples.items()]
     print(json.dumps({**asdict(figures), "samples": lines}))
 
 

@@ -6,6 +6,7 @@ records per second vary by a factor of two, CPU per record by a tenth.
 
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -21,25 +22,34 @@ class Figures:
 
 
 class Stopwatch:
-    """`start`, then `pass_by` after each chunk, then `finish` after the last commit."""
+    """`start`, then `pass_by` after each chunk, then `finish` after the last commit.
 
-    def __init__(self, total: int) -> None:
-        self._total = total
+    Args:
+        total: how many records there are.
+        on_start, on_finish: called at those moments, outside of what is measured.
+    """
+
+    def __init__(
+        self, total: int, on_start: Callable[[], None] = lambda: None, on_finish: Callable[[], None] = lambda: None
+    ) -> None:
+        self.total, self._on_start, self._on_finish = total, on_start, on_finish
         self._started: tuple[int, float, float] | None = None
         self._halfway: tuple[int, float, float] | None = None
 
     def start(self) -> None:
         """Records are there and will be processed now; only the first call counts."""
         if self._started is None:
+            self._on_start()
             self._started = (0, *_now())
 
     def pass_by(self, done: int) -> None:
-        if self._halfway is None and done >= self._total / 2:
+        if self._halfway is None and done >= self.total / 2:
             self._halfway = (done, *_now())
 
     def finish(self) -> Figures:
         assert self._started is not None and self._halfway is not None
-        end = (self._total, *_now())
+        end = (self.total, *_now())
+        self._on_finish()
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return Figures(*_between(self._started, end), *_between(self._halfway, end), peak_mb)
 

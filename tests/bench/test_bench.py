@@ -8,6 +8,7 @@ import pytest
 from tests.bench.outputs import fingerprint, is_right
 from tests.bench.penstock import run_penstock
 from tests.bench.reference import run_reference
+from tests.bench.stopwatch import Stopwatch
 from tests.bench.workload import load
 
 RECORDS = 3_000
@@ -22,7 +23,7 @@ def test_bench_both_systems_write_the_same(kafka: Any, job: str) -> None:
     found = []
     for run in (run_reference, run_penstock):
         output = f"{run.__name__}-{tag}"
-        assert run(job, kafka.bootstrap, source, output, RECORDS).rate > 0
+        assert run(job, kafka.bootstrap, source, output, Stopwatch(RECORDS)).rate > 0
         found.append(fingerprint(job, kafka.bootstrap, output))
     assert is_right(job, found[0], per_user)
     assert found[0] == found[1]
