@@ -1,6 +1,7 @@
 """Local state of a task: stores over RocksDB, with the open transaction in memory."""
 
 from state.base import BytesBackend
+from state.buckets import BucketStore
 from state.errors import (
     StateError,
     StateFolderInUse,
@@ -18,6 +19,7 @@ from state.task_state import ChangelogBatch, TaskState
 __all__ = [
     "StoreSpec",
     "KeyValueStore",
+    "BucketStore",
     "TaskState",
     "ChangelogBatch",
     "BytesBackend",

@@ -14,6 +14,7 @@ from typing import Any
 
 from serde import SerdeError
 from state.base import BytesBackend
+from state.buckets import BucketStore
 from state.errors import ValueNotStorable
 from state.keys import time_bytes
 from state.keyvalue import KeyValueStore
@@ -41,7 +42,8 @@ class TaskState:
     def __init__(self, specs: Sequence[StoreSpec], backend: BytesBackend, cache_entries: int = 100_000) -> None:
         self._backend = backend
         self.stores: dict[str, KeyValueStore[Any]] = {
-            spec.name: KeyValueStore(spec, backend, cache_entries) for spec in specs
+            spec.name: (BucketStore if spec.is_bucketed else KeyValueStore)(spec, backend, cache_entries)
+            for spec in specs
         }
         self._positions = {name: self._number(_POSITION + name.encode()) for name in self.stores}
         for name, store in self.stores.items():

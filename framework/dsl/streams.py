@@ -11,6 +11,8 @@ from framework.dsl.origin import user_line
 from framework.dsl.scope import Scope, stated
 from framework.dsl.sinks import add_sink
 from framework.dsl.topics import Topic
+from framework.durations import Duration
+from framework.plan.joins import JoinKind, Late
 from framework.plan.nodes import (
     BranchNode,
     Changes,
@@ -24,12 +26,14 @@ from framework.plan.types import TypeRef
 
 if TYPE_CHECKING:
     from framework.dsl.grouped import GroupedStream
+    from framework.dsl.joins import Within
     from framework.dsl.tables import Table
 
 K = TypeVar("K")
 V = TypeVar("V")
 K2 = TypeVar("K2")
 V2 = TypeVar("V2")
+V3 = TypeVar("V3")
 
 
 class Stream(Generic[K, V]):
@@ -177,6 +181,93 @@ class Stream(Generic[K, V]):
         )
         self._scope.add(node)
         return Stream(self._scope, node, is_rekeyed=any(s.is_rekeyed for s in (self, *others)))
+
+    # Joins with streams
+
+    def join(
+        self,
+        other: "Stream[K, V2]",
+        *,
+        value: Callable[[V, V2], V3],
+        within: "Within",
+        grace: Duration = "0ms",
+        late: Late = "join",
+        type: type[V3] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K, V3]":
+        """`value(left, right)` for each pair of records of one key whose times are close enough.
+
+        Args:
+            other: the right stream.
+            value: makes the result.
+            within: the right record's time is in [left - within, left + within]; or a pair (before, after).
+            grace: how long after the end of its window a record out of order may still come.
+            late: a record whose window is closed meets what is still kept ("join"), or is dropped and counted ("drop").
+            type: the type of the result, where the function does not tell.
+            name: of the step.
+        A result has the greater of both times. A record without key or value is skipped and counted.
+        """
+        return self._joined(other, "inner", within, grace, late, name, value, type)
+
+    def left_join(
+        self,
+        other: "Stream[K, V2]",
+        *,
+        value: Callable[[V, V2 | None], V3],
+        within: "Within",
+        grace: Duration = "0ms",
+        late: Late = "join",
+        type: type[V3] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K, V3]":
+        """Like `join`; a left record that nothing matched gives `value(left, None)` once its window is closed.
+
+        One without a key can match nothing and gives it at once.
+        """
+        return self._joined(other, "left", within, grace, late, name, value, type)
+
+    def outer_join(
+        self,
+        other: "Stream[K, V2]",
+        *,
+        value: Callable[[V | None, V2 | None], V3],
+        within: "Within",
+        grace: Duration = "0ms",
+        late: Late = "join",
+        type: type[V3] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K, V3]":
+        """Like `left_join`, on both sides: an unmatched right record gives `value(None, right)`."""
+        return self._joined(other, "outer", within, grace, late, name, value, type)
+
+    def semi_join(
+        self,
+        other: "Stream[K, Any]",
+        *,
+        within: "Within",
+        grace: Duration = "0ms",
+        late: Late = "join",
+        name: str | None = None,
+    ) -> "Stream[K, V]":
+        """The left records that some right one matches, each once, with the greater time of it and its first match."""
+        return self._joined(other, "semi", within, grace, late, name, None, None)
+
+    def _joined(
+        self,
+        other: "Stream[Any, Any]",
+        kind: JoinKind,
+        within: "Within",
+        grace: Duration,
+        late: Late,
+        name: str | None,
+        function: Callable[[Any, Any], Any] | None,
+        known: object | None,
+    ) -> "Stream[Any, Any]":
+        from framework.dsl.joins import join_streams
+
+        return join_streams(
+            self, other, kind, within=within, grace=grace, late=late, function=function, known=known, name=name
+        )
 
     # Grouping, tables, topics
 

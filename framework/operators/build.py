@@ -7,11 +7,13 @@ from framework.operators.aggregate import TableOperator, build_aggregate
 from framework.operators.base import AnyOperator, OperatorContext
 from framework.operators.branch import BranchOperator
 from framework.operators.lift import LIFTED, LiftedOperator, pass_on
+from framework.operators.stream_join import StreamJoinOperator
 from framework.operators.stream_table_join import GlobalJoinOperator, build_stream_table_join
 from framework.operators.table_group import TableAggregateOperator, TableGroupOperator
 from framework.operators.table_join import TableJoinOperator
 from framework.operators.table_map import TableFilterOperator, TableMapOperator
 from framework.operators.versioned_table import VersionedTableOperator
+from framework.plan.joins import StreamJoinNode
 from framework.plan.nodes import AggregateNode, BranchNode, Node, StepNode, TableNode
 from framework.plan.tables import (
     GlobalJoinNode,
@@ -50,6 +52,7 @@ BUILDERS: Mapping[type[Node], Callable[[Any, OperatorContext], AnyOperator]] = {
     TableJoinNode: TableJoinOperator,
     StreamTableJoinNode: build_stream_table_join,
     GlobalJoinNode: GlobalJoinOperator,
+    StreamJoinNode: StreamJoinOperator,
 }
 
 

@@ -1,0 +1,311 @@
+"""Join of two streams over time.
+
+A record of one side meets the rows of the other that are kept there: of its key, in its window, and not older than the
+other side's own stream time less before + after + grace. Each side is kept by its own time, so the silence of one side
+makes the other forget nothing. Stream time, which closes windows, is that of both sides together.
+
+A row's window is closed when its end + grace < stream time: the end belongs to the window. A row of an outer side that
+nothing matched goes out with None when its window is closed, in the order of time, at equal times right before left,
+then by key, then by arrival. Out of order or late:
+
+| a record whose window is | meets | unmatched, on an outer side |
+|---|---|---|
+| open, however old | what is still kept | waits |
+| closed: it is late | what is still kept; nothing with `late="drop"` | goes out at once with None; dropped |
+
+Source: Kafka Streams' stream-stream join; unlike it, a record that is out of order within the grace waits for its match
+like any other, where Kafka Streams sends a null row at once and perhaps a match later.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from operator import itemgetter
+from typing import Any
+
+from framework.chunk import Chunk, Column
+from framework.operators.base import EventTimed, Inputs, JoiningOperator, OperatorContext
+from framework.operators.mutability import copier
+from framework.plan.joins import StreamJoinNode
+from framework.plan.topics import serde_for
+from framework.records import Headers
+from serde import Serde
+from state import BucketStore, KeyValueStore
+from state.buckets import number_of, prefix_of, suffix_of
+from state.keys import MAX_TIME, time_bytes
+from state.unmatched import LEFT, RIGHT, UnmatchedKey, unmatched_bytes, unmatched_row
+
+Copy = Callable[[Any], Any]
+
+
+@dataclass(eq=False, slots=True)
+class Side:
+    """One side: its rows, how far (ms) before and after a record of it the other's rows may lie, what is outer."""
+
+    rank: int
+    store: BucketStore
+    before_ms: int
+    after_ms: int
+    is_outer: bool
+    copy: Copy | None
+
+
+@dataclass(slots=True)
+class Results:
+    """What goes out, as parallel lists, each with the place of the record that caused it, which is told by `at`."""
+
+    key_serde: Serde[Any]
+    keys: list[bytes | None] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+    timestamps: list[int] = field(default_factory=list)
+    headers: list[Headers | None] = field(default_factory=list)
+    order: list[int] = field(default_factory=list)
+    place: int = 0
+
+    def at(self, place: int) -> None:
+        self.place = place
+
+    def add(self, key: bytes | None, value: Any, timestamp: int, headers: Headers | None = None) -> None:
+        self.keys.append(key)
+        self.values.append(value)
+        self.timestamps.append(timestamp)
+        self.headers.append(headers)
+        self.order.append(self.place)
+
+    def chunk(self, *, is_ordered: bool) -> Chunk:
+        return Chunk(
+            Column(None, self.keys, self.key_serde),
+            Column(self.values),
+            self.timestamps,
+            self.headers if any(self.headers) else None,
+            self.order if is_ordered else None,
+        )
+
+
+class Waiting:
+    """The unmatched rows during one chunk: those that may go out in it are read by one scan, changes kept to the end.
+
+    Args:
+        store: the index.
+        bound_ms: rows whose windows end before this may go out.
+    """
+
+    def __init__(self, store: KeyValueStore[Any], bound_ms: int) -> None:
+        self._store, self._bound_ms = store, bound_ms
+        self._added: dict[bytes, int] = {}
+        self._removed: dict[bytes, int] = {}
+        self._matched: set[bytes] = set()  # of those added
+        self._due = [key for key, _ in store.scan(None, time_bytes(bound_ms))] if bound_ms > 0 else []
+        heapify(self._due)
+
+    def add(self, end_ms: int, row: UnmatchedKey) -> None:
+        """This row waits."""
+        key = unmatched_bytes(end_ms, row)
+        self._added[key] = row.time
+        if end_ms < self._bound_ms:
+            heappush(self._due, key)
+
+    def remove(self, end_ms: int, row: UnmatchedKey) -> None:
+        """This row has been matched, if it waits."""
+        key = unmatched_bytes(end_ms, row)
+        if self._added.pop(key, None) is not None:
+            self._matched.add(key)
+        elif key not in self._removed:
+            entry = self._store.get(key)
+            if entry is not None and entry[0] is not None:
+                self._removed[key] = row.time
+
+    def closed(self, bound_ms: int) -> list[UnmatchedKey]:
+        """The rows whose windows end before this (ms); they wait no longer."""
+        rows = []
+        bound = time_bytes(max(0, bound_ms))
+        while self._due and self._due[0] < bound:
+            key = heappop(self._due)
+            if key in self._removed or key in self._matched:
+                continue
+            row = unmatched_row(key)
+            rows.append(row)
+            if self._added.pop(key, None) is None:
+                self._removed[key] = row.time
+        return rows
+
+    def store(self, stream_time_ms: int) -> None:
+        """Put the changes into the store, and its clock."""
+        changes = {key: (b"", time_ms) for key, time_ms in self._added.items()}
+        self._store.put_many({**changes, **{key: (None, time_ms) for key, time_ms in self._removed.items()}})
+        self._store.clock_ms = max(self._store.clock_ms, stream_time_ms)
+
+
+Outcome = tuple[Results, Waiting | None]
+
+
+class StreamJoinOperator(JoiningOperator, EventTimed):
+    """See the module."""
+
+    def __init__(self, node: StreamJoinNode, context: OperatorContext) -> None:
+        self._name, self._kind, self._function = node.name, node.kind, node.function
+        self._dropped, self._drops_late = context.dropped, node.late == "drop"
+        self._key_serde = serde_for(node.key.known)
+        window = node.window
+        self._retention_ms, self._grace_ms, self._segment_ms = window.retention_ms, window.grace_ms, window.segment_ms
+        left, right = node.parents
+        stores: Any = context.stores
+        self._left = Side(
+            LEFT,
+            stores[node.left_store],
+            window.before_ms,
+            window.after_ms,
+            node.kind in ("left", "outer"),
+            copier(left.value.known),
+        )
+        self._right = Side(
+            RIGHT,
+            stores[node.right_store],
+            window.after_ms,
+            window.before_ms,
+            node.kind == "outer",
+            copier(right.value.known),
+        )
+        self._unmatched: KeyValueStore[Any] | None = stores.get(node.unmatched_store)
+
+    def receive(self, inputs: Inputs) -> Sequence[Chunk]:
+        left, right = inputs
+        records = list(_interleaved(left, right))
+        results = Results(self._key_serde)
+        now = self._stream_time_ms()
+        newest = max(now, *(timestamp for *_, timestamp in records))
+        waiting = None if self._unmatched is None else Waiting(self._unmatched, newest - self._grace_ms)
+        keys = [[] if chunk is None else chunk.keys.encoded(self._key_serde) for chunk in (left, right)]
+        values = [[] if chunk is None else chunk.values.decoded for chunk in (left, right)]
+        sides = (self._left, self._right)
+        for place, which, i, headers, timestamp in records:
+            results.at(place)
+            if timestamp > now:
+                now = timestamp
+                if waiting is not None:
+                    self._close(waiting, now, results)
+            this = sides[which]
+            key, value = keys[which][i], values[which][i]
+            if value is None or (key is None and not this.is_outer):
+                self._dropped[self._name, "null key or value"] += 1
+            elif key is None:
+                results.add(None, self._joined(this, value, None), timestamp, headers)
+            elif self._drops_late and timestamp + this.after_ms + self._grace_ms < now:
+                self._dropped[self._name, "late"] += 1
+            elif self._kind == "semi":
+                self._pass(this, key, value, timestamp, headers, results)
+            else:
+                self._join(this, key, value, timestamp, headers, now, (results, waiting))
+        if waiting is not None:
+            waiting.store(now)
+        is_ordered = all(chunk is None or chunk.order is not None for chunk in inputs)
+        return (results.chunk(is_ordered=is_ordered),)
+
+    def advance(self, stream_time_ms: int) -> Sequence[Chunk]:
+        if self._unmatched is None or stream_time_ms <= self._unmatched.clock_ms:
+            return ()
+        waiting, results = Waiting(self._unmatched, stream_time_ms - self._grace_ms), Results(self._key_serde)
+        last_end_ms = self._close(waiting, stream_time_ms, results)
+        if stream_time_ms >= MAX_TIME:
+            stream_time_ms = max(self._unmatched.clock_ms, last_end_ms + self._grace_ms + 1)
+        waiting.store(stream_time_ms)
+        return (results.chunk(is_ordered=False),)
+
+    def _stream_time_ms(self) -> int:
+        sides = max(self._left.store.clock_ms, self._right.store.clock_ms)
+        return sides if self._unmatched is None else max(sides, self._unmatched.clock_ms)
+
+    def _join(
+        self, this: Side, key: bytes, value: Any, timestamp: int, headers: Headers | None, now: int, outcome: Outcome
+    ) -> None:
+        other = self._right if this is self._left else self._left
+        results, waiting = outcome
+        is_open = timestamp + this.after_ms + self._grace_ms >= now
+        found = self._rows(this, other, key, timestamp)
+        for suffix, (row, row_ms) in found:
+            results.add(key, self._joined(this, value, row), max(timestamp, row_ms), headers)
+            if waiting is not None and other.is_outer and row_ms + other.after_ms + self._grace_ms >= now:
+                waiting.remove(row_ms + other.after_ms, UnmatchedKey(row_ms, other.rank, key, number_of(suffix)))
+        is_unmatched = this.is_outer and not found
+        if is_unmatched and not is_open:
+            results.add(key, self._joined(this, value, None), timestamp, headers)
+        suffix_or_none = self._keep(this, key, value, timestamp)
+        if waiting is not None and is_unmatched and is_open:
+            # Invariant: a row whose window is open is kept, because its side's time is not beyond stream time.
+            assert suffix_or_none is not None
+            row_key = UnmatchedKey(timestamp, this.rank, key, number_of(suffix_or_none))
+            waiting.add(timestamp + this.after_ms, row_key)
+
+    def _pass(
+        self, this: Side, key: bytes, value: Any, timestamp: int, headers: Headers | None, results: Results
+    ) -> None:
+        """Semi-join: left rows wait in their store until something matches them, and pass once."""
+        left, right = self._left, self._right
+        found = self._rows(this, right if this is left else left, key, timestamp)
+        if this is right:
+            for suffix, (row, row_ms) in found:
+                results.add(key, row if left.copy is None else left.copy(row), max(timestamp, row_ms))
+                left.store.remove(key, suffix)
+            self._keep(right, key, b"", timestamp)
+        elif found:
+            results.add(key, value, max(timestamp, found[0][1][1]), headers)
+            left.store.clock_ms = max(left.store.clock_ms, timestamp)
+        else:
+            self._keep(left, key, value, timestamp)
+
+    def _rows(self, this: Side, other: Side, key: bytes, timestamp: int) -> list[tuple[bytes, tuple[Any, int]]]:
+        clock = other.store.clock_ms
+        oldest = max(timestamp - this.before_ms, clock - self._retention_ms)
+        newest = min(timestamp + this.after_ms, clock)
+        return other.store.rows(key, oldest, newest) if oldest <= newest else []
+
+    def _keep(self, side: Side, key: bytes, value: Any, timestamp: int) -> bytes | None:
+        """Keep a row; its suffix, or None if its side is already past it."""
+        store = side.store
+        if timestamp > store.clock_ms:
+            store.clock_ms = timestamp
+        elif timestamp < store.clock_ms - self._retention_ms:
+            return None
+        return store.add(key, timestamp, value)
+
+    def _joined(self, this: Side, value: Any, other: Any) -> Any:
+        """The user's result for a value of this side and one of the other, or None."""
+        left, right = (value, other) if this is self._left else (other, value)
+        # Reason: a function may change what it is given; what is kept must not change.
+        if left is not None and self._left.copy is not None:
+            left = self._left.copy(left)
+        if right is not None and self._right.copy is not None:
+            right = self._right.copy(right)
+        assert self._function is not None
+        return self._function(left, right)
+
+    def _close(self, waiting: Waiting, now: int, results: Results) -> int:
+        """Send the unmatched rows whose windows are closed now; the end (ms) of the last one, -1 if there is none."""
+        closed = waiting.closed(now - self._grace_ms)
+        last_end_ms = -1
+        for row in sorted(closed):
+            side = self._left if row.side == LEFT else self._right
+            entry = side.store.get(prefix_of(row.key, row.time, self._segment_ms) + suffix_of(row.time, row.number))
+            assert entry is not None
+            results.add(row.key, self._joined(side, entry[0], None), row.time)
+            last_end_ms = max(last_end_ms, row.time + side.after_ms)
+        return last_end_ms
+
+
+def _interleaved(left: Chunk | None, right: Chunk | None) -> Iterator[tuple[int, int, int, Headers | None, int]]:
+    """The records of both chunks in their order: place, side (0 left, 1 right), index, headers, timestamp (ms)."""
+    if left is right:
+        # Reason: in a join with itself each record comes first as a left, then as a right one, before the next does.
+        assert left is not None
+        for i in range(len(left)):
+            yield from (_record(left, which, i) for which in (0, 1))
+        return
+    records = [_record(chunk, which, i) for which, chunk in ((0, left), (1, right)) if chunk for i in range(len(chunk))]
+    if left is not None and right is not None and left.order is not None and right.order is not None:
+        records.sort(key=itemgetter(0))
+    yield from records
+
+
+def _record(chunk: Chunk, which: int, i: int) -> tuple[int, int, int, Headers | None, int]:
+    place = 0 if chunk.order is None else chunk.order[i]
+    return place, which, i, None if chunk.headers is None else chunk.headers[i], chunk.timestamps[i]
