@@ -3,10 +3,10 @@
 A function of one argument gets the value; verbs ending in `_items` get key and value.
 """
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from framework.dsl.annotations import element_of, pair_of, type_name
+from framework.dsl.annotations import element_of, is_assignable, pair_of, type_name
 from framework.dsl.origin import user_line
 from framework.dsl.scope import Scope, stated
 from framework.dsl.sinks import add_sink
@@ -14,10 +14,8 @@ from framework.dsl.topics import Topic
 from framework.durations import Duration
 from framework.plan.joins import JoinKind, Late
 from framework.plan.nodes import (
-    BranchNode,
     Changes,
     Node,
-    OutputNode,
     RepartitionNode,
     StepNode,
     TableNode,
@@ -123,40 +121,87 @@ class Stream(Generic[K, V]):
         returns = self._scope.check_function("rekey", fn, ("values", self.node.value)).returns
         return self._step("rekey", fn, name, key=stated(key, returns), rekeyed=True)
 
+    # Times and headers
+
+    def with_timestamps(self, fn: Callable[[V], int], *, name: str | None = None) -> "Stream[K, V]":
+        """A new timestamp for each record by `fn(value)`, in ms since the epoch; a negative one is a RecordError.
+
+        The order of the records stays, and so do their partitions.
+        """
+        self._check_returns("with_timestamps", fn, int, "timestamps are whole numbers of ms")
+        return self._step("with_timestamps", fn, name)
+
+    def with_headers(
+        self, fn: Callable[[V], Mapping[str, str | bytes | None]], *, name: str | None = None
+    ) -> "Stream[K, V]":
+        """Headers by `fn(value)`, a mapping of names; they replace those of the same name and join the others."""
+        self._check_returns("with_headers", fn, Mapping, "headers are a mapping of names")
+        return self._step("with_headers", fn, name)
+
+    # Once, and not too often
+
+    def deduplicate(
+        self,
+        fn: Callable[[V], Any] | None = None,
+        *,
+        within: Duration,
+        type: type[Any] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K, V]":
+        """The first record of each id; repeats within the time after it are dropped, and do not make it longer.
+
+        Args:
+            fn: `fn(value)` is the id; None: the record's key is.
+            within: how long after the first one a record of its id is a repeat.
+            type: the type of the id, where the function does not tell.
+            name: of the step.
+        Ids are remembered per partition: where records of one id may have different keys, `rekey` by the id first.
+        A record older than stream time by that much or more is late: dropped and counted, as is one without an id.
+        """
+        from framework.dsl.limits import deduplicate_stream
+
+        return deduplicate_stream(self, fn, within, type, name)
+
+    def limit_rate(self, n: int, *, per: Duration, grace: Duration = "0ms", name: str | None = None) -> "Stream[K, V]":
+        """At most the first n records of each key in each period of event time; the others are dropped and counted.
+
+        Periods begin at the epoch, as tumbling windows do. Records without key share one limit per partition.
+
+        Args:
+            n: how many pass.
+            per: the length of a period.
+            grace: how long after its end a period still takes records; later ones are dropped and counted as late.
+            name: of the step.
+        """
+        from framework.dsl.limits import limit_stream
+
+        return limit_stream(self, n, per, grace, name)
+
     # Splitting and joining paths
 
+    @overload
     def branch(
         self, *predicates: Callable[[V], object], otherwise: bool = False, name: str | None = None
-    ) -> "tuple[Stream[K, V], ...]":
-        """One stream per predicate, and one for the rest with `otherwise=True`; the first true one takes the record."""
-        if not predicates:
-            raise self._scope.error("branch() takes at least one predicate.")
-        for predicate in predicates:
-            self._scope.check_function("branch", predicate, ("values", self.node.value))
-        node = BranchNode(
-            name=self._scope.name("branch", name),
-            verb="branch",
-            origin=user_line(),
-            parents=(self.node,),
-            key=self.node.key,
-            value=self.node.value,
-            predicates=predicates,
-        )
-        self._scope.add(node)
-        return tuple(self._branch_output(node, i) for i in range(len(predicates) + otherwise))
+    ) -> "tuple[Stream[K, V], ...]": ...
 
-    def _branch_output(self, branch: BranchNode, index: int) -> "Stream[K, V]":
-        node = OutputNode(
-            name=f"{branch.name}.{index}",
-            verb="branch",
-            origin=branch.origin,
-            parents=(branch,),
-            key=branch.key,
-            value=branch.value,
-            index=index,
-        )
-        self._scope.add(node)
-        return Stream(self._scope, node, is_rekeyed=self.is_rekeyed)
+    @overload
+    def branch(
+        self,
+        predicates: Mapping[str, Callable[[V], object]],
+        /,
+        *,
+        otherwise: bool | str = False,
+        name: str | None = None,
+    ) -> "dict[str, Stream[K, V]]": ...
+
+    def branch(self, *predicates: Any, otherwise: bool | str = False, name: str | None = None) -> Any:
+        """One stream per predicate, and one for the rest with `otherwise=True`; the first true one takes the record.
+
+        Predicates given by name, as a dict, give a dict of streams; the rest is called "otherwise", or as it says.
+        """
+        from framework.dsl.branches import branch_stream
+
+        return branch_stream(self, predicates, otherwise, name)
 
     def merge(self, *others: "Stream[K, V]", name: str | None = None) -> "Stream[K, V]":
         """The records of all these streams; those of one source in its order, several sources in no fixed one."""
@@ -316,11 +361,31 @@ class Stream(Generic[K, V]):
         self._scope.add(node)
         return Table(self._scope, node)
 
-    def to(self, topic: Topic[K, V], *, name: str | None = None) -> None:
-        """Write the records to a topic."""
-        add_sink(self._scope, self.node, topic, name)
+    def to(
+        self,
+        topic: Topic[K, V] | Callable[[V], Topic[K, V]],
+        *,
+        topics: Iterable[Topic[K, V]] = (),
+        name: str | None = None,
+    ) -> None:
+        """Write the records to a topic, or each to the one of `topics` that `topic(value)` chooses.
+
+        A function must not choose a topic that is not among `topics`: that is a RecordError.
+        """
+        from framework.dsl.branches import route_stream
+
+        chosen = tuple(topics)
+        if chosen or (callable(topic) and not isinstance(topic, Topic)):
+            route_stream(self, topic, chosen, name)
+        else:
+            add_sink(self._scope, self.node, topic, name)
 
     # How it is done
+
+    def _check_returns(self, verb: str, fn: Callable[[V], object], wanted: object, rule: str) -> None:
+        returns = self._scope.check_function(verb, fn, ("values", self.node.value)).returns
+        if not is_assignable(returns, wanted):
+            raise self._scope.error(f"{verb}() takes a function whose {rule}, but it returns {type_name(returns)}.")
 
     def _check_items(self, verb: str, fn: Callable[[K, V], object]) -> object:
         return self._scope.check_function(verb, fn, ("keys", self.node.key), ("values", self.node.value)).returns

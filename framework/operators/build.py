@@ -5,8 +5,10 @@ from typing import Any
 
 from framework.operators.aggregate import TableOperator, build_aggregate
 from framework.operators.base import AnyOperator, OperatorContext
-from framework.operators.branch import BranchOperator
+from framework.operators.branch import BranchOperator, RouteOperator
+from framework.operators.deduplicate import DeduplicateOperator
 from framework.operators.lift import LIFTED, LiftedOperator, pass_on
+from framework.operators.rate import LimitOperator
 from framework.operators.stream_join import StreamJoinOperator
 from framework.operators.stream_table_join import GlobalJoinOperator, build_stream_table_join
 from framework.operators.table_group import TableAggregateOperator, TableGroupOperator
@@ -14,7 +16,8 @@ from framework.operators.table_join import TableJoinOperator
 from framework.operators.table_map import TableFilterOperator, TableMapOperator
 from framework.operators.versioned_table import VersionedTableOperator
 from framework.plan.joins import StreamJoinNode
-from framework.plan.nodes import AggregateNode, BranchNode, Node, StepNode, TableNode
+from framework.plan.limits import DeduplicateNode, LimitNode
+from framework.plan.nodes import AggregateNode, BranchNode, Node, RouteNode, StepNode, TableNode
 from framework.plan.tables import (
     GlobalJoinNode,
     StreamTableJoinNode,
@@ -35,6 +38,10 @@ def _build_branch(node: BranchNode, _: OperatorContext) -> AnyOperator:
     return BranchOperator(node.predicates)
 
 
+def _build_route(node: RouteNode, _: OperatorContext) -> AnyOperator:
+    return RouteOperator(node.function, node.topics)
+
+
 def _build_table(node: TableNode, context: OperatorContext) -> AnyOperator:
     return TableOperator(node, context, every_change=node.changes == "all")
 
@@ -52,7 +59,10 @@ BUILDERS: Mapping[type[Node], Callable[[Any, OperatorContext], AnyOperator]] = {
     TableJoinNode: TableJoinOperator,
     StreamTableJoinNode: build_stream_table_join,
     GlobalJoinNode: GlobalJoinOperator,
+    RouteNode: _build_route,
     StreamJoinNode: StreamJoinOperator,
+    DeduplicateNode: DeduplicateOperator,
+    LimitNode: LimitOperator,
 }
 
 

@@ -1,11 +1,13 @@
 """User functions on a record, lifted to chunks: one comprehension each, and the only place that calls them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 
 from framework.chunk import Chunk
 from framework.operators.base import Operator
+from framework.operators.timestamps import check_timestamps, extracted
+from framework.records import Headers
 
 Lifted = Callable[[Chunk], Chunk]
 
@@ -81,6 +83,37 @@ def lift_peek(fn: Callable[[Any], Any]) -> Lifted:
     return peek
 
 
+def lift_with_timestamps(fn: Callable[[Any], int]) -> Lifted:
+    def with_timestamps(chunk: Chunk) -> Chunk:
+        timestamps = extracted(fn, chunk)
+        check_timestamps(timestamps)
+        return Chunk(chunk.keys, chunk.values, timestamps, chunk.headers, chunk.order)
+
+    return with_timestamps
+
+
+def lift_with_headers(fn: Callable[[Any], Mapping[str, Any]]) -> Lifted:
+    def with_headers(chunk: Chunk) -> Chunk:
+        added = [headers_of(fn(value)) for value in chunk.values.decoded]
+        headers: list[Headers | None] = [
+            [header for header in old or () if header[0] not in new] + list(new.items())
+            for old, new in zip(chunk.headers or [None] * len(chunk), added, strict=True)
+        ]
+        return Chunk(chunk.keys, chunk.values, chunk.timestamps, headers, chunk.order)
+
+    return with_headers
+
+
+def headers_of(given: Mapping[str, Any]) -> dict[str, bytes | None]:
+    """Headers as they are written: text as UTF-8. Raises TypeError for anything that is neither text nor bytes."""
+    headers: dict[str, bytes | None] = {}
+    for name, value in given.items():
+        if not isinstance(name, str) or not isinstance(value, str | bytes | None):
+            raise TypeError(f"the header {name!r} is {value!r}: names are texts, values are texts, bytes or None")
+        headers[name] = value.encode() if isinstance(value, str) else value
+    return headers
+
+
 def pass_on(chunk: Chunk) -> Chunk:
     return chunk
 
@@ -104,4 +137,6 @@ LIFTED: dict[str, Callable[..., Lifted]] = {
     "group_by": lift_rekey,
     "peek": lift_peek,
     "for_each": lift_peek,
+    "with_timestamps": lift_with_timestamps,
+    "with_headers": lift_with_headers,
 }

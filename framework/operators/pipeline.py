@@ -20,7 +20,8 @@ from framework.operators.base import (
 )
 from framework.operators.build import build_operator
 from framework.operators.sink import Output, SinkOperator
-from framework.plan.nodes import BranchNode, Node, OutputNode, RepartitionNode, SinkNode, SourceNode
+from framework.operators.timestamps import check_timestamps, extracted
+from framework.plan.nodes import BranchNode, Node, OutputNode, RepartitionNode, RouteNode, SinkNode, SourceNode
 from framework.plan.olds import asked_for_olds
 from framework.plan.plan import Source, SubTopology
 from framework.records import Records
@@ -193,25 +194,20 @@ class Pipeline:
             Column([None] * len(records)) if source.key_serde is None else Column(None, records.keys, source.key_serde)
         )
         values = Column(None, records.values, source.value_serde)
-        timestamps = records.timestamps if source.timestamp is None else list(map(source.timestamp, values.decoded))
-        check_timestamps(timestamps)
         places = None
         if self._is_ordered:
             places = list(range(len(records))) if order is None else list(order)
-        return Chunk(keys, values, timestamps, records.headers, places)
-
-
-def check_timestamps(timestamps: Sequence[int]) -> None:
-    """Raises ValueError for one that is not a time."""
-    for timestamp in timestamps if min(timestamps) < 0 else ():
-        if timestamp < 0:
-            raise ValueError(f"its timestamp is {timestamp}, which is not a time")
+        chunk = Chunk(keys, values, records.timestamps, records.headers, places)
+        if source.timestamp is not None:
+            chunk.timestamps = extracted(source.timestamp, chunk)
+        check_timestamps(chunk.timestamps)
+        return chunk
 
 
 def _targets(node: Node, outputs: Mapping[int, OutputNode]) -> tuple[Node | None, ...]:
     count = max(outputs, default=0) + 1
     numbered: list[Node | None] = [outputs.get(i) for i in range(count)]
-    if not isinstance(node, BranchNode):
+    if not isinstance(node, BranchNode | RouteNode):
         numbered[0] = node
     return tuple(numbered)
 

@@ -78,8 +78,16 @@ class BranchNode(Node):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class RouteNode(Node):
+    """Sends each record to the topic that the function chooses: an `OutputNode` for each of them, with its sink."""
+
+    function: Function
+    topics: tuple[TopicSpec, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OutputNode(Node):
-    """One output of its parent: of a branch all are such, from 0; of other steps those beside the main one, from 1."""
+    """One output of its parent: of a branch and a route all, from 0; of other steps those beside the main one, from 1."""
 
     index: int
 
