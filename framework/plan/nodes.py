@@ -87,7 +87,7 @@ class RouteNode(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OutputNode(Node):
-    """One output of its parent: of a branch and a route all, from 0; of other steps those beside the main one, from 1."""
+    """An output of its parent: of a branch and a route all, from 0; of other steps those beside the main, from 1."""
 
     index: int
 
