@@ -6,7 +6,7 @@ makes the other forget nothing. Stream time, which closes windows, is that of bo
 
 A row's window is closed when its end + grace < stream time: the end belongs to the window. A row of an outer side that
 nothing matched goes out with None when its window is closed, in the order of time, at equal times right before left,
-then by key, then by arrival. Out of order or late:
+then by key, then by arrival. A record that is skipped moves no time. Out of order or late:
 
 | a record whose window is | meets | unmatched, on an outer side |
 |---|---|---|
@@ -180,15 +180,16 @@ class StreamJoinOperator(JoiningOperator, EventTimed):
         sides = (self._left, self._right)
         for place, which, i, headers, timestamp in records:
             results.at(place)
-            if timestamp > now:
-                now = timestamp
-                if waiting is not None:
-                    self._close(waiting, now, results)
             this = sides[which]
             key, value = keys[which][i], values[which][i]
             if value is None or (key is None and not this.is_outer):
                 self._dropped[self._name, "null key or value"] += 1
-            elif key is None:
+                continue
+            if timestamp > now:
+                now = timestamp
+                if waiting is not None:
+                    self._close(waiting, now, results)
+            if key is None:
                 results.add(None, self._joined(this, value, None), timestamp, headers)
             elif self._drops_late and timestamp + this.after_ms + self._grace_ms < now:
                 self._dropped[self._name, "late"] += 1

@@ -40,13 +40,13 @@ class NestedLoops:
     def feed(self, side: str, key: str | None, value: str | None, t: int) -> Iterator[Row]:
         j = self.join
         outer = {"inner": "", "left": "L", "outer": "LR", "semi": ""}[j.kind]
+        if value is None or (key is None and side not in outer):
+            return
         self.now = max(self.now, t)
         closed = [w for w in self.waiting if w[0] + (j.after if w[1] else j.before) + j.grace < self.now]
         self.waiting = [w for w in self.waiting if w not in closed]
         for time, is_left, k, _, v in sorted(closed):
             yield k, joined(v, None) if is_left else joined(None, v), time
-        if value is None or (key is None and side not in outer):
-            return
         if key is None:
             yield None, joined(value, None) if side == "L" else joined(None, value), t
             return
