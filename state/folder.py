@@ -32,6 +32,10 @@ class StateFolder:
     def task_path(self, task: str) -> Path:
         return self.path / task
 
+    def untouched_since(self, task: str) -> float | None:
+        """When the files of a task's stores were last written (s since the epoch); None: there are none."""
+        return max((file.stat().st_mtime for file in self.task_path(task).glob("*")), default=None)
+
     def release(self) -> None:
         """Let another process have it."""
         os.close(self._lock)

@@ -49,6 +49,8 @@ _TIMED_POLL_S = 0.01
 _TICK_MS = 10
 _COMMITTED_TIMEOUT_S = 0.3
 _QUESTION_PAUSE_MS = 300
+# Reason: a compacted topic keeps a deletion for a day (delete.retention.ms); a store that missed one must not go on.
+_OLD_MS = 12 * 60 * 60 * 1000
 _FIRST_BACK_OFF_S = 0.01
 _LONGEST_BACK_OFF_S = 1.0
 
@@ -383,11 +385,13 @@ class Worker:
         for task_id in assigned:
             sub = self._layout.plan.sub_topologies[task_id.sub_topology]
             specs = [store.spec for store in sub.stores]
+            touched_s = self._folder.untouched_since(str(task_id))
+            is_old = touched_s is not None and _wall_clock_ms() - touched_s * 1000 > _OLD_MS
             backend = RocksBackend(self._task_path(task_id), [spec.name for spec in specs])
             task = Task(task_id, sub, TaskState(specs, backend, self._settings.cache_entries))
             self._tasks[task_id] = task
             task.enter(TaskPhase.RESTORING)
-            self._restorer.start(task)
+            self._restorer.start(task, is_old=is_old)
         if assigned:
             log.info("assigned tasks %s", " ".join(map(str, assigned)))
 
