@@ -56,9 +56,11 @@ class Chaos:
             awake = [place for place in self._fleet.processes if place not in self._frozen]
             if not awake or self._dice.random() < 0.4:
                 continue
-            if self.freezes < freezes and self._dice.random() < 0.4 and len(awake) > 1:
+            # Reason: once there were enough kills, freezes alone go on: they bring the points on that fire seldom.
+            is_killed_enough = self.kills + self._fleet.fired().total() >= kills
+            if len(awake) > 1 and (is_killed_enough or (self.freezes < freezes and self._dice.random() < 0.4)):
                 self._freeze(self._dice.choice(awake))
-            elif self._dice.random() < 0.5:
+            elif not is_killed_enough and self._dice.random() < 0.5:
                 self._fleet.send_signal(self._dice.choice(awake), signal.SIGKILL)
                 self.kills += 1
         while self._frozen:

@@ -53,7 +53,7 @@ def test_value_that_does_not_fit_its_store_fails_the_changelog_without_naming_a_
 def test_careful_task_names_the_record_whose_value_does_not_fit_the_store() -> None:
     task = task_that_cannot_store(bad=2)
     task.is_careful = True
-    with pytest.raises(RecordError, match="numbers-0 at offset 1.*expected int") as raised:
+    with pytest.raises(RecordError, match=r"numbers-0 at offset 1.*expected int") as raised:
         task.process(NUMBERS, records(1, 2, 3))
     assert raised.value.offset == 1
     assert task.next_offsets == {NUMBERS: 1}
