@@ -2,6 +2,7 @@
 
 StreamError
 ├── DeclarationError      the app is wrong: raised before any connection
+├── ProgramChanged        the app does not fit the state it left: raised at start
 ├── ConfigError           a setting is wrong: raised before any connection
 ├── TopicError            the broker's topics do not fit the app: raised at start
 ├── RecordError           one record: the task stops before it
@@ -28,6 +29,12 @@ class StreamError(Exception):
 
 class DeclarationError(StreamError):
     """The app's declaration is wrong; the message starts with the user's file and line."""
+
+    exit_code = 2
+
+
+class ProgramChanged(StreamError):
+    """A step does not fit the state it left; the message names it and the ways out."""
 
     exit_code = 2
 

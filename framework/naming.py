@@ -38,5 +38,9 @@ def repartition_topic(app_id: str, step: str) -> str:
     return f"{app_id}-{step}-repartition"
 
 
+def plan_topic(app_id: str) -> str:
+    return f"{app_id}-plan"
+
+
 def transactional_id(app_id: str, instance: str) -> str:
     return f"{app_id}-{instance}"

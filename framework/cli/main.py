@@ -14,6 +14,7 @@ from framework.cli.broker import broker
 from framework.cli.describe import describe
 from framework.cli.dev import dev
 from framework.cli.help import HelpWithSettings
+from framework.cli.reset import reset
 from framework.cli.run import run
 from framework.cli.topics import topics
 from framework.errors import StreamError
@@ -83,6 +84,7 @@ cli.command()(dev)
 cli.command()(batch)
 cli.command()(describe)
 cli.command()(topics)
+cli.command()(reset)
 cli.command()(broker)
 
 

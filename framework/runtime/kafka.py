@@ -9,11 +9,12 @@ Trap: the client takes milliseconds for settings that end in .ms, and seconds fo
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
+    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
@@ -24,6 +25,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it re-expor
     AdminClient,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
 )
 
 from framework.config import Settings
@@ -42,10 +44,10 @@ _BACK_OFF_S = 0.005
 
 __all__ = [
     "OFFSET_BEGINNING", "AdminClient", "ConfigResource", "Consumer", "KafkaError", "KafkaException", "Message",
-    "NewTopic", "Producer", "TopicPartition",
+    "ConsumerGroupTopicPartitions", "NewTopic", "OffsetSpec", "Producer", "TopicPartition",
     "create_admin", "create_consumer", "create_producer",
     "group_consumer", "restore_consumer", "end_consumer", "transactional_producer", "admin_client",
-    "FINAL_ERRORS", "calling", "insisting", "translate",
+    "place_in_log", "plain_producer", "read_partition", "FINAL_ERRORS", "calling", "insisting", "translate",
 ]  # fmt: skip
 
 
@@ -149,6 +151,48 @@ def transactional_producer(settings: Settings, transactional_id: str) -> Produce
             "transaction.timeout.ms": settings.transaction_timeout,
         }
     )
+
+
+def plain_producer(settings: Settings) -> Producer:
+    """For a few records outside of any transaction."""
+    return Producer({**_common(settings), "acks": "all", "enable.idempotence": True, "linger.ms": 0})
+
+
+def read_partition(settings: Settings, topic: str, partition: int, timeout_s: float) -> list[Message]:
+    """All committed records of a small partition, from its beginning to its end.
+
+    Raises:
+        BrokerUnreachable, FatalError: they cannot be read, or not in that time.
+    """
+    consumer = restore_consumer(settings, f"{topic}-reader")
+    found: list[Message] = []
+    deadline = time.monotonic() + timeout_s
+    try:
+        low, _ = calling(f"read {topic}", lambda: consumer.get_watermark_offsets(TopicPartition(topic, partition)))
+        consumer.assign([TopicPartition(topic, partition, low)])
+        while time.monotonic() < deadline:
+            for message in consumer.consume(1_000, 0.05):
+                error = message.error()
+                if error is None:
+                    found.append(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    return found
+                else:
+                    raise translate(error, f"read {topic}")
+    finally:
+        consumer.close()
+    raise BrokerUnreachable(f"{topic} could not be read within {timeout_s:.0f} s.")
+
+
+def place_in_log(place: Literal["earliest", "end"] | int) -> OffsetSpec:
+    """A place in every partition, as the admin client asks for its offset; a number is a time (ms)."""
+    if place == "earliest":
+        found: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # as below
+    elif place == "end":
+        found = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    else:
+        found = OffsetSpec.for_timestamp(place)
+    return found
 
 
 def calling(what: str, call: Callable[..., T], *arguments: Any) -> T:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from framework.config import Settings, load_settings
 from framework.errors import ConfigError, LocalStateError
 from framework.runtime import kafka
+from framework.runtime.plan_log import PlanLog
 from framework.runtime.supervisor import supervise
 from framework.runtime.topics import Topics
 from framework.runtime.worker import Worker
@@ -45,7 +46,11 @@ def run_worker(app: "App", settings: Settings, *, index: int) -> None:
     name = f"{settings.instance}-{index}" if is_static else f"worker-{index}"
     folder = _own_folder(settings.state_dir / app.id / name, app.id)
     try:
-        layout = Topics(kafka.admin_client(settings), settings.bootstrap_servers).prepare(plan)
+        topics = Topics(kafka.admin_client(settings), settings.bootstrap_servers)
+        plan_log = PlanLog(settings, topics, app.id)
+        plan_log.check(plan)
+        layout = topics.prepare(plan)
+        plan_log.write(plan)
         identity = name if is_static else f"{name}-{uuid.uuid4().hex[:12]}"
         worker = Worker(layout, settings, identity=identity, is_static=is_static, state_folder=folder)
     except BaseException:
