@@ -1,6 +1,6 @@
 """penstock: typed stream topologies on Kafka, exactly once, with local state."""
 
-from framework.dsl import App, GroupedStream, Stream, Table, Topic
+from framework.dsl import App, GlobalTable, GroupedStream, GroupedTable, Stream, Table, Topic
 from framework.errors import ConfigError, DeclarationError, FatalError, RecordError, StreamError, TopicError
 from framework.records import Record, TopicPartition
 
@@ -8,7 +8,9 @@ __all__ = [
     "App",
     "Stream",
     "Table",
+    "GlobalTable",
     "GroupedStream",
+    "GroupedTable",
     "Topic",
     "Record",
     "TopicPartition",

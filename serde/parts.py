@@ -44,11 +44,11 @@ class Response(NamedTuple, Generic[V]):
     digest: bytes | None
 
 
-class Subscriber(NamedTuple, Generic[K]):
+class Subscriber(NamedTuple):
     """A foreign key, and the key of a left row that has it."""
 
     foreign_key: Any
-    key: K
+    key: Any
 
 
 class TimedKey(NamedTuple, Generic[K]):
@@ -77,6 +77,8 @@ class PartsSerde(GuardedSerde[Any]):
         return f"{self.kind.__name__.lower()}[{', '.join(part.name for part in self.parts)}]"
 
     def _encode_all(self, values: Sequence[Any]) -> list[bytes]:
+        if not values:
+            return []
         columns = [
             part.serialize_many(list(column))
             for part, column in zip(self.parts, zip(*values, strict=True), strict=True)
@@ -84,6 +86,8 @@ class PartsSerde(GuardedSerde[Any]):
         return [join_parts(row) for row in zip(*columns, strict=True)]
 
     def _decode_all(self, data: Sequence[bytes]) -> list[Any]:
+        if not data:
+            return []
         rows = [split_parts(item, len(self.parts)) for item in data]
         columns = [
             part.deserialize_many(list(column))
@@ -156,3 +160,33 @@ class HeadersSerde(GuardedSerde[list[tuple[str, bytes | None]]]):
 
 def _pairs(parts: list[bytes | None]) -> list[tuple[str, bytes | None]]:
     return [((name or b"").decode(), value) for name, value in zip(parts[::2], parts[1::2], strict=True)]
+
+
+@dataclass(frozen=True)
+class SubscriberSerde(GuardedSerde[Subscriber]):
+    """Keys that stand together by foreign key: its length (4 bytes), its bytes, then the key's."""
+
+    foreign_key: Serde[Any]
+    key: Serde[Any]
+
+    @property
+    def name(self) -> str:
+        return f"subscriber[{self.foreign_key.name}, {self.key.name}]"
+
+    def _encode_all(self, values: Sequence[Subscriber]) -> list[bytes]:
+        foreign_keys: list[Any] = self.foreign_key.serialize_many([value.foreign_key for value in values])
+        keys: list[Any] = self.key.serialize_many([value.key for value in values])
+        return [subscriber_prefix(fk) + key for fk, key in zip(foreign_keys, keys, strict=True)]
+
+    def _decode_all(self, data: Sequence[bytes]) -> list[Subscriber]:
+        ends = [_LENGTH.size + int(_LENGTH.unpack_from(item)[0]) for item in data]
+        foreign_keys = self.foreign_key.deserialize_many(
+            [item[_LENGTH.size : end] for item, end in zip(data, ends, strict=True)]
+        )
+        keys = self.key.deserialize_many([item[end:] for item, end in zip(data, ends, strict=True)])
+        return list(map(Subscriber, foreign_keys, keys))
+
+
+def subscriber_prefix(foreign_key: bytes) -> bytes:
+    """What all subscribers of a foreign key begin with, and no others."""
+    return _LENGTH.pack(len(foreign_key)) + foreign_key

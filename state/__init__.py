@@ -11,6 +11,7 @@ from state.errors import (
     ValueNotStorable,
 )
 from state.folder import StateFolder
+from state.global_state import GlobalState
 from state.keyvalue import KeyValueStore
 from state.memory import MemoryBackend
 from state.spec import StoreSpec
@@ -21,6 +22,7 @@ __all__ = [
     "KeyValueStore",
     "BucketStore",
     "TaskState",
+    "GlobalState",
     "ChangelogBatch",
     "BytesBackend",
     "MemoryBackend",

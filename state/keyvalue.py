@@ -153,6 +153,12 @@ class KeyValueStore(Generic[V]):
             self._order = SortedSet()
         self.start_clock(self._committed_clock_ms)
 
+    def forget(self, keys: Collection[bytes]) -> None:
+        """The backend has changed under these keys, which no transaction has."""
+        for key in keys:
+            self._young.pop(key, None)
+            self._old.pop(key, None)
+
     def start_clock(self, clock_ms: int) -> None:
         """The committed stream time (ms); -1 before the first record."""
         self.clock_ms = self._accepted_clock_ms = self._settled_clock_ms = self._committed_clock_ms = clock_ms

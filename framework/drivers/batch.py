@@ -15,11 +15,11 @@ from framework.dsl import App, Topic
 from framework.errors import ConfigError
 from framework.operators import Output, StepFailed
 from framework.plan.levels import levels
-from framework.plan.plan import Plan, Sink, Source, SubTopology
+from framework.plan.plan import Plan, Sink, Source, SubTopology, table_source
 from framework.records import Headers, Record, Records, TaskId, TopicPartition
 from framework.runtime.buffer import RecordBuffer
 from framework.runtime.task import Task, TaskPhase
-from state import MemoryBackend, TaskState
+from state import GlobalState, MemoryBackend, TaskState
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -117,7 +117,8 @@ def _sinks(plan: Plan) -> dict[str, Sink]:
 
 
 def _encoded_inputs(plan: Plan, inputs: Mapping[str, Iterable[Any]]) -> dict[str, Iterator[EncodedRecord]]:
-    sources = {source.topic: source for sub in plan.sub_topologies for source in sub.sources}
+    sources = {table.name: table_source(table) for table in plan.global_tables}
+    sources.update({source.topic: source for sub in plan.sub_topologies for source in sub.sources})
     if strangers := [name for name in inputs if name not in sources]:
         raise ConfigError(f'the app "{plan.app_id}" does not read {", ".join(strangers)}.')
     return {name: encoded(sources[name], rows) for name, rows in inputs.items()}
@@ -181,6 +182,8 @@ class Batch:
             sink.topic: [] for sub in plan.sub_topologies for sink in sub.sinks if sink.topic in read
         }
         self._user_topics = {topic.name for topic in plan.topics}
+        specs = [table.store_spec() for table in plan.global_tables]
+        self.global_tables = GlobalState(specs, MemoryBackend([spec.name for spec in specs]))
 
     def run(self, inputs: Mapping[str, Iterator[EncodedRecord]]) -> None:
         """Run over the inputs, by topic; those that are not given are empty.
@@ -190,6 +193,12 @@ class Batch:
             RecordError: a record cannot be processed.
             TimeError: a step failed while it sent its results.
         """
+        inputs = dict(inputs)
+        for table in self._plan.global_tables:
+            rows = list(inputs.get(table.name, ()))
+            inputs[table.name] = iter(rows)
+            keys, values = [row.key for row in rows], [row.value for row in rows]
+            self.global_tables.apply(table.name, 0, keys, values, [row.timestamp_ms for row in rows], len(rows))
         for level in levels(self._plan, self._between):
             for sub in level:
                 _SubRun(self, sub, self._chunk_records).run(
@@ -216,7 +225,8 @@ class _SubRun:
     def __init__(self, batch: Batch, sub: SubTopology, chunk_records: int) -> None:
         self._batch, self._sub, self._chunk_records = batch, sub, chunk_records
         specs = [store.spec for store in sub.stores]
-        self._task = Task(TaskId(sub.index, 0), sub, TaskState(specs, MemoryBackend([spec.name for spec in specs])))
+        state = TaskState(specs, MemoryBackend([spec.name for spec in specs]))
+        self._task = Task(TaskId(sub.index, 0), sub, state, global_tables=batch.global_tables.stores)
         self._task.enter(TaskPhase.RESTORING)
         self._task.enter(TaskPhase.RUNNING)
 

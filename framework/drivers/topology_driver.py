@@ -16,6 +16,7 @@ Where it differs from production:
 - Offsets have no gaps; in Kafka each transaction leaves a marker. Changelogs are not compacted, nothing expires.
 - Time stands still: records that are given no time get the driver's clock, which only `advance` moves.
 - There is one worker, no rebalance and no other app; several inputs of one task are read in the order of writing.
+- A global table has a record as soon as it is sent; what waits is handled before.
 - Topics have the `partitions` they were declared with, else the driver's.
 """
 
@@ -38,7 +39,7 @@ from framework.records import Header, Record, TaskId, TopicPartition
 from framework.runtime.buffer import Batch
 from framework.runtime.task import Task, TaskPhase
 from serde import Serde, SerdeError
-from state import BytesBackend, ChangelogBatch, MemoryBackend, TaskState
+from state import BytesBackend, ChangelogBatch, GlobalState, MemoryBackend, TaskState
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -81,12 +82,14 @@ class TestDriver:
         self._plan = app.plan()
         self._layout = lay_out(self._plan, {t.name: t.partitions or partitions for t in self._plan.topics})
         self._topics = MemoryTopics(self._layout.partitions)
-        self._serdes = self._find_serdes()
         self._inputs = {tp: task for task in self._layout.tasks() for tp in self._layout.inputs(task)}
         self._read_topics = {tp.topic for tp in self._inputs}
         self._folder = Path(tempfile.mkdtemp(prefix="penstock-driver-")) if backend == "rocksdb" else None
         self._backends: dict[TaskId, BytesBackend] = {}
         self._tasks: dict[TaskId, Task] = {}
+        self._global_specs = {table.name: table.store_spec() for table in self._plan.global_tables}
+        self._global = GlobalState((), MemoryBackend(()))
+        self._serdes = self._find_serdes()
         self._committed: dict[TopicPartition, int] = {}
         self._waiting: deque[StoredRecord] = deque()
         self._outputs: list[Output] = []  # of the open transaction
@@ -140,7 +143,9 @@ class TestDriver:
         if partition is not None and not 0 <= partition < count:
             raise ValueError(f'the topic "{topic.name}" has partitions 0 to {count - 1}, not {partition}.')
         timestamp = self.now_ms if at is None else at
-        self._waiting.append(self._topics.append(topic.name, key, value, timestamp, list(headers) or None, partition))
+        if topic.name in self._global_specs:
+            self._run()
+        self._arrived(self._topics.append(topic.name, key, value, timestamp, list(headers) or None, partition))
         if self._chunk == 1:
             self._run()
 
@@ -169,6 +174,8 @@ class TestDriver:
             ValueError: there is no such store; the message lists those there are.
         """
         self._run()
+        if name in self._global_specs:
+            return StoreView([self._global.stores[name]])
         parts = [task.state.stores[name] for task in self._tasks.values() if name in task.state.stores]
         if not parts:
             names = ", ".join(store.name for sub in self._plan.sub_topologies for store in sub.stores) or "none"
@@ -229,12 +236,16 @@ class TestDriver:
     # Tasks
 
     def _start(self) -> None:
+        self._global = GlobalState(tuple(self._global_specs.values()), MemoryBackend(list(self._global_specs)))
+        for name in self._global_specs:
+            for record in self._topics[name].log:
+                self._apply_globally(record)
         for task_id in self._layout.tasks():
             sub = self._plan.sub_topologies[task_id.sub_topology]
             specs = [store.spec for store in sub.stores]
             backend = self._open_backend(task_id, [spec.name for spec in specs])
             state = TaskState(specs, backend, self._cache_entries)
-            task = Task(task_id, sub, state, every_change=self._chunk == 1)
+            task = Task(task_id, sub, state, every_change=self._chunk == 1, global_tables=self._global.stores)
             task.enter(TaskPhase.RESTORING)
             for store in sub.stores:
                 tp = TopicPartition(store.changelog, task_id.partition)
@@ -323,12 +334,19 @@ class TestDriver:
         return True
 
     def _write(self, output: Output) -> None:
-        is_read = output.topic in self._read_topics
         headers = output.headers if output.headers is not None else [None] * len(output)
         for row in zip(output.keys, output.values, output.timestamps, headers, strict=True):
-            record = self._topics.append(output.topic, *row)
-            if is_read:
-                self._waiting.append(record)
+            self._arrived(self._topics.append(output.topic, *row))
+
+    def _arrived(self, record: StoredRecord) -> None:
+        if record.tp.topic in self._global_specs:
+            self._apply_globally(record)
+        if record.tp.topic in self._read_topics:
+            self._waiting.append(record)
+
+    def _apply_globally(self, record: StoredRecord) -> None:
+        topic, partition = record.tp
+        self._global.apply(topic, partition, [record.key], [record.value], [record.timestamp_ms], record.offset + 1)
 
     def _write_changelogs(self, task: Task, changelog: Mapping[str, ChangelogBatch]) -> dict[str, int]:
         """The offset of the last record, by store."""
@@ -349,10 +367,11 @@ class TestDriver:
             serdes.update((source.topic, (source.key_serde, source.value_serde)) for source in sub.sources)
             serdes.update((sink.topic, (sink.key_serde, sink.value_serde)) for sink in sub.sinks)
             serdes.update((store.changelog, (store.spec.key_serde, store.spec.value_serde)) for store in sub.stores)
+        serdes.update({name: (spec.key_serde, spec.value_serde) for name, spec in self._global_specs.items()})
         return serdes
 
     def _serdes_to_send(self, topic: str) -> Serdes:
-        if topic not in self._read_topics:
+        if topic not in self._read_topics and topic not in self._global_specs:
             raise ValueError(
                 f'the app "{self._plan.app_id}" does not read the topic "{topic}"; '
                 f"it reads {', '.join(t.name for t in self._plan.source_topics)}."

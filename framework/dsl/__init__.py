@@ -1,9 +1,11 @@
 """The language: typed streams and tables that build a graph of nodes."""
 
 from framework.dsl.app import App
+from framework.dsl.global_tables import GlobalTable
 from framework.dsl.grouped import GroupedStream
+from framework.dsl.grouped_tables import GroupedTable
 from framework.dsl.streams import Stream
 from framework.dsl.tables import Table
 from framework.dsl.topics import Topic
 
-__all__ = ["App", "GroupedStream", "Stream", "Table", "Topic"]
+__all__ = ["App", "GlobalTable", "GroupedStream", "GroupedTable", "Stream", "Table", "Topic"]

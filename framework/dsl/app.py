@@ -14,6 +14,7 @@ from framework.naming import is_legal
 from framework.plan.compile import compile_plan
 from framework.plan.nodes import Node, SourceNode
 from framework.plan.plan import Plan
+from framework.plan.tables import GlobalTableNode
 from framework.plan.topics import TopicSpec, serde_for
 from framework.plan.types import TypeRef
 from serde import SerdeError
@@ -57,6 +58,7 @@ class App:
         self.topics: dict[str, TopicSpec] = {}
         self._nodes: list[Node] = []
         self._sources: dict[str, SourceNode] = {}
+        self._global_tables: dict[str, GlobalTableNode] = {}
         self._topologies: dict[str, str] = {}
 
     @overload
@@ -71,6 +73,7 @@ class App:
         replication: int | None = None,
         config: Mapping[str, str] | None = None,
         timestamp: Callable[[V], int] | None = None,
+        history: Duration | None = None,
     ) -> Topic[None, V]: ...
 
     @overload
@@ -85,6 +88,7 @@ class App:
         replication: int | None = None,
         config: Mapping[str, str] | None = None,
         timestamp: Callable[[V], int] | None = None,
+        history: Duration | None = None,
     ) -> Topic[K, V]: ...
 
     def topic(
@@ -98,6 +102,7 @@ class App:
         replication: int | None = None,
         config: Mapping[str, str] | None = None,
         timestamp: Callable[[Any], int] | None = None,
+        history: Duration | None = None,
     ) -> Topic[Any, Any]:
         """Declare a topic and the types of its keys and values.
 
@@ -110,6 +115,8 @@ class App:
             replication: how many copies, likewise; None: the broker's default.
             config: settings of the topic, likewise.
             timestamp: takes a record's time from its value, as ms since the epoch; None: the record's own timestamp.
+            history: where a parameter of a topology reads the topic as a `Table`: how long the table remembers what
+                keys were, as `to_table(history=)`.
         Raises:
             DeclarationError: declared before in another way, or a type that no serde handles.
         """
@@ -126,7 +133,7 @@ class App:
             raise DeclarationError(
                 f'{user_line()}: the topic "{name}" was declared before with other types or settings.'
             )
-        return Topic(spec)
+        return Topic(spec, history)
 
     def topology(
         self,
@@ -145,7 +152,7 @@ class App:
 
         def declare(function: F) -> F:
             scope = self._scope(name or function.__name__)
-            declare_topology(scope, function, [self._source(t) for t in sources], to)
+            declare_topology(scope, function, sources, to, read=self._source, read_globally=self._global_table)
             return function
 
         return declare
@@ -207,8 +214,7 @@ class App:
         return Scope(topology, self._nodes, require_names=self.require_names)
 
     def _source(self, topic: Topic[Any, Any]) -> SourceNode:
-        if not isinstance(topic, Topic):
-            raise DeclarationError(f"{user_line()}: sources are topics made by app.topic(), got {topic!r}.")
+        _check_source(topic)
         spec = topic.spec
         if spec.name not in self._sources:
             source = SourceNode(
@@ -223,8 +229,32 @@ class App:
             self._nodes.append(source)
         return self._sources[spec.name]
 
+    def _global_table(self, topic: Topic[Any, Any]) -> GlobalTableNode:
+        _check_source(topic)
+        spec = topic.spec
+        if spec.is_keyless:
+            raise DeclarationError(
+                f'{user_line()}: the topic "{spec.name}" has no key, so it cannot be read as a GlobalTable: declare it '
+                "with key=."
+            )
+        if spec.name not in self._global_tables:
+            self._global_tables[spec.name] = GlobalTableNode(
+                name=spec.name,
+                verb="global table",
+                origin=user_line(),
+                key=TypeRef(spec.key_type),
+                value=TypeRef(spec.value_type),
+                topic=spec,
+            )
+        return self._global_tables[spec.name]
+
     def __repr__(self) -> str:
         return f"App({self.id!r})"
+
+
+def _check_source(topic: object) -> None:
+    if not isinstance(topic, Topic):
+        raise DeclarationError(f"{user_line()}: sources are topics made by app.topic(), got {topic!r}.")
 
 
 def _to_ms(duration: Duration) -> int:

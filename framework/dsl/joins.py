@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from framework.dsl.streams import Stream
 
 Within = Duration | tuple[Duration, Duration]
-_VERBS: dict[JoinKind, str] = {"inner": "join", "left": "left_join", "outer": "outer_join", "semi": "semi_join"}
+VERBS: dict[JoinKind, str] = {"inner": "join", "left": "left_join", "outer": "outer_join", "semi": "semi_join"}
 
 
 def join_streams(
@@ -37,7 +37,7 @@ def join_streams(
     """
     from framework.dsl.streams import Stream
 
-    scope, verb = left._scope, _VERBS[kind]
+    scope, verb = left._scope, VERBS[kind]
     if not isinstance(right, Stream):
         raise scope.error(f"{verb}() joins a stream with a stream, got {type(right).__name__}: use .to_stream() first.")
     window = _window(scope, verb, within, grace)

@@ -18,11 +18,11 @@ from framework.plan.nodes import (
     Node,
     RepartitionNode,
     StepNode,
-    TableNode,
 )
 from framework.plan.types import TypeRef
 
 if TYPE_CHECKING:
+    from framework.dsl.global_tables import GlobalTable
     from framework.dsl.grouped import GroupedStream
     from framework.dsl.joins import Within
     from framework.dsl.tables import Table
@@ -227,91 +227,179 @@ class Stream(Generic[K, V]):
         self._scope.add(node)
         return Stream(self._scope, node, is_rekeyed=any(s.is_rekeyed for s in (self, *others)))
 
-    # Joins with streams
+    # Joins
 
+    @overload
     def join(
         self,
         other: "Stream[K, V2]",
         *,
         value: Callable[[V, V2], V3],
         within: "Within",
-        grace: Duration = "0ms",
-        late: Late = "join",
+        grace: Duration | None = None,
+        late: Late | None = None,
         type: type[V3] | None = None,
         name: str | None = None,
-    ) -> "Stream[K, V3]":
-        """`value(left, right)` for each pair of records of one key whose times are close enough.
+    ) -> "Stream[K, V3]": ...
+
+    @overload
+    def join(
+        self,
+        other: "Table[K, V2]",
+        *,
+        value: Callable[[V, V2], V3],
+        grace: Duration | None = None,
+        type: type[V3] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K, V3]": ...
+
+    @overload
+    def join(
+        self,
+        other: "GlobalTable[K2, V2]",
+        *,
+        key: Callable[[V], K2 | None],
+        value: Callable[[V, V2], V3],
+        type: type[V3] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K, V3]": ...
+
+    def join(
+        self,
+        other: Any,
+        *,
+        value: Callable[[Any, Any], Any],
+        within: "Within | None" = None,
+        grace: Duration | None = None,
+        late: Late | None = None,
+        key: Callable[[V], Any] | None = None,
+        type: type[Any] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K, Any]":
+        """`value(left, right)` for each record and what it meets: a record of another stream, or a row of a table.
 
         Args:
-            other: the right stream.
+            other: a stream: pairs of records of one key whose times are close enough, with the greater of both times.
+                A table: the row of the record's key, as of the record's place in the order of the input; with a
+                history, as of its timestamp. A global table: the row that `key` names.
             value: makes the result.
-            within: the right record's time is in [left - within, left + within]; or a pair (before, after).
-            grace: how long after the end of its window a record out of order may still come.
-            late: a record whose window is closed meets what is still kept ("join"), or is dropped and counted ("drop").
+            within: with a stream: the right record's time is in [left - within, left + within]; or a pair (before,
+                after).
+            grace: with a stream: how long after the end of its window a record out of order may still come. With a
+                table that has a history: how long records wait for changes of the table that are late.
+            late: with a stream: a record whose window is closed meets what is still kept ("join", the default), or is
+                dropped and counted ("drop").
+            key: with a global table: `key(value)` is looked up.
             type: the type of the result, where the function does not tell.
             name: of the step.
-        A result has the greater of both times. A record without key or value is skipped and counted.
+        A record without key or value is skipped and counted; only records of streams give results.
         """
-        return self._joined(other, "inner", within, grace, late, name, value, type)
+        return self._joined(other, "inner", within, grace, late, key, name, value, type)
 
+    @overload
     def left_join(
         self,
         other: "Stream[K, V2]",
         *,
         value: Callable[[V, V2 | None], V3],
         within: "Within",
-        grace: Duration = "0ms",
-        late: Late = "join",
+        grace: Duration | None = None,
+        late: Late | None = None,
         type: type[V3] | None = None,
         name: str | None = None,
-    ) -> "Stream[K, V3]":
-        """Like `join`; a left record that nothing matched gives `value(left, None)` once its window is closed.
+    ) -> "Stream[K, V3]": ...
 
-        One without a key can match nothing and gives it at once.
+    @overload
+    def left_join(
+        self,
+        other: "Table[K, V2]",
+        *,
+        value: Callable[[V, V2 | None], V3],
+        grace: Duration | None = None,
+        type: type[V3] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K, V3]": ...
+
+    @overload
+    def left_join(
+        self,
+        other: "GlobalTable[K2, V2]",
+        *,
+        key: Callable[[V], K2 | None],
+        value: Callable[[V, V2 | None], V3],
+        type: type[V3] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K, V3]": ...
+
+    def left_join(
+        self,
+        other: Any,
+        *,
+        value: Callable[[Any, Any], Any],
+        within: "Within | None" = None,
+        grace: Duration | None = None,
+        late: Late | None = None,
+        key: Callable[[V], Any] | None = None,
+        type: type[Any] | None = None,
+        name: str | None = None,
+    ) -> "Stream[K, Any]":
+        """Like `join`; a left record that meets nothing gives `value(left, None)`, also one without a key.
+
+        With a stream it does so once its window is closed, or at once if it has no key.
         """
-        return self._joined(other, "left", within, grace, late, name, value, type)
+        return self._joined(other, "left", within, grace, late, key, name, value, type)
 
     def outer_join(
         self,
         other: "Stream[K, V2]",
         *,
         value: Callable[[V | None, V2 | None], V3],
-        within: "Within",
-        grace: Duration = "0ms",
-        late: Late = "join",
+        within: "Within | None" = None,
+        grace: Duration | None = None,
+        late: Late | None = None,
         type: type[V3] | None = None,
         name: str | None = None,
     ) -> "Stream[K, V3]":
-        """Like `left_join`, on both sides: an unmatched right record gives `value(None, right)`."""
-        return self._joined(other, "outer", within, grace, late, name, value, type)
+        """Like `left_join`, on both sides: an unmatched right record gives `value(None, right)`. Only with streams."""
+        return self._joined(other, "outer", within, grace, late, None, name, value, type)
 
     def semi_join(
         self,
         other: "Stream[K, Any]",
         *,
         within: "Within",
-        grace: Duration = "0ms",
-        late: Late = "join",
+        grace: Duration | None = None,
+        late: Late | None = None,
         name: str | None = None,
     ) -> "Stream[K, V]":
         """The left records that some right one matches, each once, with the greater time of it and its first match."""
-        return self._joined(other, "semi", within, grace, late, name, None, None)
+        return self._joined(other, "semi", within, grace, late, None, name, None, None)
 
     def _joined(
         self,
-        other: "Stream[Any, Any]",
+        other: Any,
         kind: JoinKind,
-        within: "Within",
-        grace: Duration,
-        late: Late,
+        within: "Within | None",
+        grace: Duration | None,
+        late: Late | None,
+        key: Callable[[V], Any] | None,
         name: str | None,
         function: Callable[[Any, Any], Any] | None,
         known: object | None,
     ) -> "Stream[Any, Any]":
-        from framework.dsl.joins import join_streams
+        from framework.dsl.stream_joins import join_stream
 
-        return join_streams(
-            self, other, kind, within=within, grace=grace, late=late, function=function, known=known, name=name
+        return join_stream(
+            self,
+            other,
+            kind,
+            within=within,
+            grace=grace,
+            late=late,
+            key=key,
+            function=function,
+            known=known,
+            name=name,
         )
 
     # Grouping, tables, topics
@@ -340,26 +428,21 @@ class Stream(Generic[K, V]):
         self._require_key("repartition")
         return self._repartition(self._scope.name("repartition", name, stateful=True), partitions)
 
-    def to_table(self, *, changes: Changes = "latest", name: str | None = None) -> "Table[K, V]":
+    def to_table(
+        self, *, history: Duration | None = None, changes: Changes = "latest", name: str | None = None
+    ) -> "Table[K, V]":
         """The latest value per key; null deletes the key.
 
-        `changes="all"` passes every change on, `"latest"` the last one of each key and commit.
+        Args:
+            history: None: the record that comes last wins. A duration: the one with the greatest timestamp wins, and
+                what a key was before is remembered for so long; streams that join the table look it up as of their
+                records' timestamps, and what is older than that is dropped as late.
+            changes: `"all"` passes every change on, `"latest"` the last one of each key and commit.
+            name: of the step, and of its store.
         """
-        from framework.dsl.tables import Table
+        from framework.dsl.tables import table_of
 
-        name = self._scope.name("to_table", name, stateful=True)
-        source = self._keyed("to_table")
-        node = TableNode(
-            name=name,
-            verb="to_table",
-            origin=user_line(),
-            parents=(source.node,),
-            key=self.node.key,
-            value=self.node.value,
-            changes=changes,
-        )
-        self._scope.add(node)
-        return Table(self._scope, node)
+        return table_of(self, history, changes, name)
 
     def to(
         self,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from framework.durations import Duration
 from framework.plan.topics import TopicSpec
 from framework.records import Header, Record
 
@@ -13,9 +14,10 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, eq=False)
 class Topic(Generic[K, V]):
-    """A topic with the types of its keys and values; made by `app.topic`."""
+    """A topic with the types of its keys and values; made by `app.topic`. `history` is that of tables read from it."""
 
     spec: TopicSpec
+    history: Duration | None = None
 
     @property
     def name(self) -> str:

@@ -5,20 +5,32 @@ from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin
 
 from framework.dsl.annotations import type_name
+from framework.dsl.global_tables import GlobalTable
 from framework.dsl.origin import user_line
 from framework.dsl.scope import Scope
 from framework.dsl.sinks import add_sink
 from framework.dsl.streams import Stream
-from framework.dsl.tables import Table
+from framework.dsl.tables import Table, table_of
 from framework.dsl.topics import Topic
 from framework.plan.nodes import Node, Origin, SourceNode
+from framework.plan.tables import GlobalTableNode
 
 Collection = Stream[Any, Any] | Table[Any, Any]
 Sinks = Topic[Any, Any] | tuple[Topic[Any, Any], ...] | None
 
 
-def declare_topology(scope: Scope, function: Callable[..., Any], sources: Sequence[SourceNode], to: Sinks) -> None:
+def declare_topology(
+    scope: Scope,
+    function: Callable[..., Any],
+    sources: Sequence[Topic[Any, Any]],
+    to: Sinks,
+    *,
+    read: Callable[[Topic[Any, Any]], SourceNode],
+    read_globally: Callable[[Topic[Any, Any]], GlobalTableNode],
+) -> None:
     """Add the function's nodes to the scope, from its sources to its sinks.
+
+    `read` and `read_globally` give the node of a topic, which topologies share.
 
     Raises:
         DeclarationError: an annotation is missing or does not fit its topic; results and sinks do not fit.
@@ -29,13 +41,13 @@ def declare_topology(scope: Scope, function: Callable[..., Any], sources: Sequen
     if len(parameters) != len(sources):
         raise scope.error(
             f"{function.__name__} takes {len(parameters)} parameters ({', '.join(parameters)}), "
-            f"but the topology has {len(sources)} sources ({', '.join(s.topic.name for s in sources)}): "
+            f"but the topology has {len(sources)} sources ({', '.join(s.name for s in sources)}): "
             "name one source per parameter, in their order.",
             where,
         )
     inputs = [
-        _read(scope, source, parameter, annotations.get(parameter), where)
-        for source, parameter in zip(sources, parameters, strict=True)
+        _read(scope, topic, parameter, annotations.get(parameter), where, read, read_globally)
+        for topic, parameter in zip(sources, parameters, strict=True)
     ]
     returned = function(*inputs)
     results = _results(scope, function, returned, where)
@@ -63,20 +75,34 @@ def _annotations(scope: Scope, function: Callable[..., Any], where: Origin) -> d
         raise scope.error(f"an annotation of {function.__name__} cannot be resolved: {error}.", where) from error
 
 
-def _read(scope: Scope, source: SourceNode, parameter: str, annotation: Any, where: Origin) -> Collection:
+def _read(
+    scope: Scope,
+    topic: Topic[Any, Any],
+    parameter: str,
+    annotation: Any,
+    where: Origin,
+    read: Callable[[Topic[Any, Any]], SourceNode],
+    read_globally: Callable[[Topic[Any, Any]], GlobalTableNode],
+) -> Collection | GlobalTable[Any, Any]:
     """The stream or the table that a parameter asks for."""
     kind, arguments = get_origin(annotation) or annotation, get_args(annotation)
-    if kind not in (Stream, Table):
+    if kind not in (Stream, Table, GlobalTable):
+        spec = topic.spec
         raise scope.error(
-            f'the parameter "{parameter}" must say how the topic "{source.topic.name}" is read: annotate it as '
-            f"Stream[{type_name(source.key.known)}, {type_name(source.value.known)}] or Table[…]"
+            f'the parameter "{parameter}" must say how the topic "{topic.name}" is read: annotate it as '
+            f"Stream[{type_name(spec.key_type)}, {type_name(spec.value_type)}], Table[…] or GlobalTable[…]"
             + (f", not {type_name(annotation)}." if annotation is not None else "."),
             where,
         )
+    source = read_globally(topic) if kind is GlobalTable else read(topic)
     if arguments:
         _check_types(scope, source, arguments, f'the parameter "{parameter}" ({type_name(annotation)})', where)
+    if isinstance(source, GlobalTableNode):
+        return GlobalTable(scope, source)
     stream: Stream[Any, Any] = Stream(scope, source)
-    return stream.to_table(name=f"{scope.topology}.{parameter}") if kind is Table else stream
+    if kind is Stream:
+        return stream
+    return table_of(stream, topic.history, "latest", f"{scope.topology}.{parameter}")
 
 
 def _check_types(scope: Scope, node: Node, arguments: Sequence[Any], what: str, where: Origin) -> None:

@@ -7,20 +7,24 @@ from framework.operators.aggregate import TableOperator, build_aggregate
 from framework.operators.base import AnyOperator, OperatorContext
 from framework.operators.branch import BranchOperator, RouteOperator
 from framework.operators.deduplicate import DeduplicateOperator
+from framework.operators.foreign_key_join import ForeignJoinOperator, SubscribeOperator, SubscriptionsOperator
 from framework.operators.lift import LIFTED, LiftedOperator, pass_on
 from framework.operators.rate import LimitOperator
 from framework.operators.stream_join import StreamJoinOperator
 from framework.operators.stream_table_join import GlobalJoinOperator, build_stream_table_join
+from framework.operators.suppress import SuppressOperator
 from framework.operators.table_group import TableAggregateOperator, TableGroupOperator
 from framework.operators.table_join import TableJoinOperator
 from framework.operators.table_map import TableFilterOperator, TableMapOperator
 from framework.operators.versioned_table import VersionedTableOperator
+from framework.plan.foreign_keys import ForeignJoinNode, SubscribeNode, SubscriptionsNode
 from framework.plan.joins import StreamJoinNode
 from framework.plan.limits import DeduplicateNode, LimitNode
 from framework.plan.nodes import AggregateNode, BranchNode, Node, RouteNode, StepNode, TableNode
 from framework.plan.tables import (
     GlobalJoinNode,
     StreamTableJoinNode,
+    SuppressNode,
     TableAggregateNode,
     TableFilterNode,
     TableGroupNode,
@@ -63,6 +67,10 @@ BUILDERS: Mapping[type[Node], Callable[[Any, OperatorContext], AnyOperator]] = {
     StreamJoinNode: StreamJoinOperator,
     DeduplicateNode: DeduplicateOperator,
     LimitNode: LimitOperator,
+    SuppressNode: SuppressOperator,
+    SubscribeNode: SubscribeOperator,
+    SubscriptionsNode: SubscriptionsOperator,
+    ForeignJoinNode: ForeignJoinOperator,
 }
 
 

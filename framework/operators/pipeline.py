@@ -42,7 +42,12 @@ class Pipeline:
     """Runs chunks through the steps of a sub-topology; `outputs` collects what reaches the sinks, for the task."""
 
     def __init__(
-        self, sub: SubTopology, stores: Mapping[str, KeyValueStore[Any]], *, every_change: bool = False
+        self,
+        sub: SubTopology,
+        stores: Mapping[str, KeyValueStore[Any]],
+        *,
+        every_change: bool = False,
+        global_tables: Mapping[str, KeyValueStore[Any]] | None = None,
     ) -> None:
         self.outputs: list[Output] = []
         self._is_ordered = sub.is_ordered
@@ -56,6 +61,7 @@ class Pipeline:
             every_change,
             outputs={node: frozenset(o) for node, o in outputs.items()},
             with_olds=asked_for_olds(sub.steps),
+            global_tables=global_tables or {},
         )
         self._steps = [
             Step(node, node.parents, build_operator(node, self._context), _targets(node, outputs.get(node, {})))

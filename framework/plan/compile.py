@@ -7,6 +7,7 @@ from framework.errors import DeclarationError
 from framework.naming import changelog_topic, repartition_topic
 from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode
 from framework.plan.plan import Plan, Sink, Source, StorePlan, SubTopology
+from framework.plan.tables import GlobalJoinNode
 from framework.plan.topics import InternalTopic, TopicRole, TopicSpec, serde_for
 from serde import Serde, SerdeError
 from state import StoreSpec
@@ -40,7 +41,17 @@ def compile_plan(app_id: str, nodes: Sequence[Node], *, max_idle_ms: int = 0, id
     for node in nodes:
         if isinstance(node, SourceNode | SinkNode):
             topics.setdefault(node.topic.name, node.topic)
-    return Plan(app_id, subs, tuple(topics.values()), (*repartitions, *changelogs), max_idle_ms, idle_timeout_ms)
+    global_tables = tuple(dict.fromkeys(node.table for node in nodes if isinstance(node, GlobalJoinNode)))
+    topics.update({table.topic.name: table.topic for table in global_tables if table.topic.name not in topics})
+    return Plan(
+        app_id,
+        subs,
+        tuple(topics.values()),
+        (*repartitions, *changelogs),
+        max_idle_ms,
+        idle_timeout_ms,
+        global_tables,
+    )
 
 
 def _connected(nodes: Sequence[Node]) -> list[list[Node]]:

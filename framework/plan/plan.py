@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode
+from framework.plan.tables import GlobalTableNode
 from framework.plan.topics import InternalTopic, TopicRole, TopicSpec
 from serde import Serde
 from state import StoreSpec
@@ -15,7 +16,7 @@ class Source:
     """A topic that a sub-topology reads, with how its records are decoded. `key_serde` None: keyless."""
 
     topic: str
-    node: SourceNode | RepartitionNode
+    node: SourceNode | RepartitionNode | GlobalTableNode
     key_serde: Serde[Any] | None
     value_serde: Serde[Any]
 
@@ -27,6 +28,12 @@ class Source:
     def timestamp(self) -> Callable[[Any], int] | None:
         """Takes the timestamp (ms) from the value; None: the record's own."""
         return self.node.topic.timestamp if isinstance(self.node, SourceNode) else None
+
+
+def table_source(table: GlobalTableNode) -> Source:
+    """The topic of a global table."""
+    spec = table.store_spec()
+    return Source(table.topic.name, table, spec.key_serde, spec.value_serde)
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,7 @@ class Plan:
         internal_topics: those the app makes for itself.
         max_idle_ms: how long records wait for another input of their task that has nothing more.
         idle_timeout_ms: after so long without records a task follows the stream time of its peers; 0: never.
+        global_tables: those of which every worker holds all; their topics are among `topics`.
     """
 
     app_id: str
@@ -89,10 +97,13 @@ class Plan:
     internal_topics: tuple[InternalTopic, ...]
     max_idle_ms: int = 0
     idle_timeout_ms: int = 0
+    global_tables: tuple[GlobalTableNode, ...] = ()
 
     @property
     def source_topics(self) -> tuple[TopicSpec, ...]:
+        """Those of the user's topics that are read, in whatever way."""
         read = {source.topic for sub in self.sub_topologies for source in sub.sources}
+        read.update(table.topic.name for table in self.global_tables)
         return tuple(topic for topic in self.topics if topic.name in read)
 
     def repartition_topics(self) -> tuple[InternalTopic, ...]:

@@ -9,13 +9,14 @@ A task knows no Kafka: the worker and the test driver feed it records and take w
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from typing import Any
 
 from framework.errors import RecordError, TimeError
 from framework.operators import Output, Pipeline, StepFailed
 from framework.plan.plan import SubTopology
 from framework.records import Records, TaskId, TopicPartition
 from framework.runtime.buffer import Batch, one_by_one
-from state import ChangelogBatch, TaskState, ValueNotStorable
+from state import ChangelogBatch, KeyValueStore, TaskState, ValueNotStorable
 from state.keys import MAX_TIME
 
 
@@ -42,10 +43,19 @@ class Task:
     `next_offsets` holds, of the open transaction, where each input is to be read on; `committed_offsets` the same of
     the last one. `is_finished` says that the steps were told that nothing follows.
 
-    With `every_change` all tables pass every change on, whatever they were declared with.
+    With `every_change` all tables pass every change on, whatever they were declared with. `global_tables` by name are
+    those of the worker, for look-ups.
     """
 
-    def __init__(self, task_id: TaskId, sub: SubTopology, state: TaskState, *, every_change: bool = False) -> None:
+    def __init__(
+        self,
+        task_id: TaskId,
+        sub: SubTopology,
+        state: TaskState,
+        *,
+        every_change: bool = False,
+        global_tables: Mapping[str, KeyValueStore[Any]] | None = None,
+    ) -> None:
         self.id, self.sub, self.state = task_id, sub, state
         self.phase = TaskPhase.CREATED
         self.next_offsets: dict[TopicPartition, int] = {}
@@ -53,7 +63,7 @@ class Task:
         self.is_finished = False
         # Reason: a failure while flushing names no record; the same records are then run one by one, each flushed.
         self.is_careful = False
-        self._pipeline = Pipeline(sub, state.stores, every_change=every_change)
+        self._pipeline = Pipeline(sub, state.stores, every_change=every_change, global_tables=global_tables)
         self._outputs: list[Output] = []
 
     def enter(self, phase: TaskPhase) -> None:
