@@ -15,7 +15,8 @@ Where it differs from production:
 - Records without key go round the partitions; Kafka's clients choose at random.
 - Offsets have no gaps; in Kafka each transaction leaves a marker. Changelogs are not compacted, nothing expires.
 - Time stands still: records that are given no time get the driver's clock, which only `advance` moves.
-- There is one worker, no rebalance and no other app; several inputs of one task are read in the order of writing.
+- There is one worker, no rebalance and no other app; several inputs of one task are read in the order of writing, if
+  the app sets `max_idle` in that of their timestamps, waiting for each other as in a worker, by the driver's clock.
 - A global table has a record as soon as it is sent; what waits is handled before.
 - Topics have the `partitions` they were declared with, else the driver's.
 """
@@ -36,7 +37,7 @@ from framework.errors import RecordError
 from framework.operators import Output, StepFailed
 from framework.plan.partitions import lay_out
 from framework.records import Header, Record, TaskId, TopicPartition
-from framework.runtime.buffer import Batch
+from framework.runtime.buffer import Batch, RecordBuffer
 from framework.runtime.task import Task, TaskPhase
 from serde import Serde, SerdeError
 from state import BytesBackend, ChangelogBatch, GlobalState, MemoryBackend, TaskState
@@ -92,6 +93,7 @@ class TestDriver:
         self._serdes = self._find_serdes()
         self._committed: dict[TopicPartition, int] = {}
         self._waiting: deque[StoredRecord] = deque()
+        self._buffers: dict[TaskId, RecordBuffer] = {}  # of tasks whose inputs wait for each other
         self._outputs: list[Output] = []  # of the open transaction
         self._seen: Counter[str] = Counter()  # how many records of each topic were read
         self._start()
@@ -192,6 +194,7 @@ class TestDriver:
         """Move the wall clock on."""
         self._run()
         self.now_ms += to_ms(duration)
+        self._run()
 
     def restart(self, *, keep_state: bool = False) -> None:
         """Crash and start again: what is not committed is gone and is done again from the committed offsets.
@@ -207,12 +210,17 @@ class TestDriver:
 
     def turn(self) -> bool:
         """Handle one chunk of what waits, and commit if that is due; False if nothing waits. Others call it for you."""
-        if not self._waiting:
+        if self._buffers:
+            self._sort_in()
+        if not self._waiting and not any(map(len, self._buffers.values())):
             return False
         size = self._dice.randint(1, self._chunk) if self._dice else self._chunk
         taken = [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
         try:
-            self._process(taken)
+            if taken:
+                self._process(taken)
+            elif not self._process_buffered(size):
+                return False
         except RecordError:
             if self._commit():
                 raise
@@ -276,6 +284,17 @@ class TestDriver:
         self._outputs = []
         waiting = [record for tp in self._inputs for record in self._topics.after(tp, self._committed.get(tp, 0))]
         self._waiting = deque(sorted(waiting, key=lambda record: record.sequence))
+        if self._plan.max_idle_ms:
+            self._buffers = {task: self._empty_buffer(task) for task in self._tasks if len(self._inputs_of(task)) > 1}
+
+    def _inputs_of(self, task: TaskId) -> list[TopicPartition]:
+        return [tp for tp, owner in self._inputs.items() if owner == task]
+
+    def _empty_buffer(self, task: TaskId) -> RecordBuffer:
+        buffer = RecordBuffer(self._inputs_of(task), self._plan.max_idle_ms)
+        for tp in self._inputs_of(task):
+            buffer.drained(tp)
+        return buffer
 
     # Chunks and commits
 
@@ -304,6 +323,40 @@ class TestDriver:
                 raise
             finally:
                 self._outputs += task.take_outputs()
+
+    def _sort_in(self) -> None:
+        """Put what was written for tasks whose inputs wait for each other into their buffers."""
+        taken = [record for record in self._waiting if self._inputs[record.tp] in self._buffers]
+        self._waiting = deque(record for record in self._waiting if self._inputs[record.tp] not in self._buffers)
+        for record in taken:
+            self._add_to_buffer(record.tp, [record])
+
+    def _add_to_buffer(self, tp: TopicPartition, records: list[StoredRecord]) -> None:
+        task = self._inputs[tp]
+        if records:
+            self._buffers[task].add(tp, self._tasks[task].timed(tp, records_of(records)))
+            self._buffers[task].drained(tp)
+
+    def _process_buffered(self, limit: int) -> bool:
+        """Handle the next records of a task whose inputs wait for each other; False if all wait."""
+        for task_id, buffer in self._buffers.items():
+            batch = buffer.take(limit, self.now_ms)
+            if not batch:
+                continue
+            task = self._tasks[task_id]
+            try:
+                task.process_batch(batch)
+            except RecordError as error:
+                task.next_offsets[error.tp] = error.offset + 1
+                self._buffers[task_id] = self._empty_buffer(task_id)
+                for tp in self._inputs_of(task_id):
+                    done = task.next_offsets.get(tp, self._committed.get(tp, 0))
+                    self._add_to_buffer(tp, self._topics.after(tp, done))
+                raise
+            finally:
+                self._outputs += task.take_outputs()
+            return True
+        return False
 
     def _is_commit_due(self) -> bool:
         if self._dice is None:

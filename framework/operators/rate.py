@@ -16,12 +16,14 @@ class LimitOperator(Operator):
     def __init__(self, node: LimitNode, context: OperatorContext) -> None:
         self._name, self._limit = node.name, node.limit
         self._period_ms, self._grace_ms = node.period_ms, node.grace_ms
-        self._is_keyless = node.key.known in (None, type(None))
-        self._key_serde, self._dropped = serde_for(node.key.known), context.dropped
+        self._key_serde = None if node.key.known in (None, type(None)) else serde_for(node.key.known)
+        self._dropped = context.dropped
         self._store: KeyValueStore[tuple[Any, int]] = context.stores[node.name]
 
     def process(self, chunk: Chunk) -> Chunk:
-        keys: list[bytes | None] = [None] * len(chunk) if self._is_keyless else chunk.keys.encoded(self._key_serde)
+        keys: list[bytes | None] = [None] * len(chunk)
+        if self._key_serde is not None:
+            keys = chunk.keys.encoded(self._key_serde)
         places = [
             since_bytes(segment_of(timestamp, self._period_ms), key)
             for key, timestamp in zip(keys, chunk.timestamps, strict=True)
