@@ -107,6 +107,8 @@ class BucketStore(KeyValueStore[Entry]):
     def rows(self, key: bytes, from_ms: int, to_ms: int) -> Bucket:
         """The rows of a key of from_ms <= time <= to_ms, in the order of time and number."""
         found: Bucket = []
+        if to_ms < 0:
+            return found
         segment_ms, tail = self.spec.segment_ms, bucket_prefix(key)
         low, high = (time_bytes(max(0, from_ms)),), (time_bytes(to_ms + 1),)
         for segment in range(segment_of(max(0, from_ms), segment_ms), to_ms + 1, segment_ms):
