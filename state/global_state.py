@@ -25,7 +25,7 @@ class GlobalState:
     def next_offset(self, store: str, partition: int) -> int | None:
         """Where the topic's partition is to be read on; None: from its beginning."""
         found = self._backend.metadata(_position(store, partition))
-        return None if found is None else int(found)
+        return int(found) if found else None
 
     def apply(
         self,
@@ -43,7 +43,7 @@ class GlobalState:
 
     def wipe(self, store: str, partitions: int) -> None:
         """Start a store from nothing, where its offsets no longer mean anything."""
-        self._backend.clear(store, {_position(store, partition): b"0" for partition in range(partitions)})
+        self._backend.clear(store, {_position(store, partition): b"" for partition in range(partitions)})
         self.stores[store].abort()
 
     def close(self) -> None:

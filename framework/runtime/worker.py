@@ -32,6 +32,7 @@ from framework.records import TaskId, TopicPartition
 from framework.runtime import kafka
 from framework.runtime.commit import CommitPolicy
 from framework.runtime.failpoints import failpoint
+from framework.runtime.global_tables import GlobalTables
 from framework.runtime.intake import Intake
 from framework.runtime.restore import Restorer
 from framework.runtime.task import Task, TaskPhase
@@ -42,6 +43,7 @@ from state.rocksdb import RocksBackend
 
 log = logging.getLogger("penstock.worker")
 
+_GLOBAL = "global"  # a folder beside those of the tasks
 _IDLE_POLL_S = 0.1
 _RESTORING_POLL_S = 0.005
 _DRAINED_POLL_S = 0.002
@@ -80,6 +82,12 @@ class Worker:
         self._transactional_id = transactional_id(group, identity)
         self._transaction = self._new_transaction()
         self._restorer = Restorer(kafka.restore_consumer(settings, group), kafka.end_consumer(settings, group))
+        self._global_tables = GlobalTables(
+            layout,
+            lambda stores: RocksBackend(self._folder.task_path(_GLOBAL), stores),
+            lambda: kafka.restore_consumer(settings, group),
+            is_old=self._is_old(_GLOBAL),
+        )
         self._policy = CommitPolicy(settings.commit_interval, settings.max_uncommitted_keys)
         self._intake = Intake(
             self._consumer,
@@ -121,10 +129,11 @@ class Worker:
             LocalStateError: a store cannot be read or written; the changelog holds what was committed.
             FatalError: the process cannot go on; nothing uncommitted was kept.
         """
-        self._consumer.subscribe(
-            list(self._leads), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
         try:
+            self._global_tables.load(lambda: self._is_stopping)
+            self._consumer.subscribe(
+                list(self._leads), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
             while not self._is_stopping:
                 self._turn()
             if self._transaction.is_open and self._guarded(self._commit):
@@ -139,6 +148,7 @@ class Worker:
     def _turn(self) -> None:
         self._open_assigned()
         messages = self._intake.poll(self._poll_timeout_s())
+        self._global_tables.follow()
         now_ms = _wall_clock_ms()
         if messages or self._intake.is_waiting:
             self._guarded(lambda: self._process(messages, now_ms))
@@ -385,15 +395,20 @@ class Worker:
         for task_id in assigned:
             sub = self._layout.plan.sub_topologies[task_id.sub_topology]
             specs = [store.spec for store in sub.stores]
-            touched_s = self._folder.untouched_since(str(task_id))
-            is_old = touched_s is not None and _wall_clock_ms() - touched_s * 1000 > _OLD_MS
+            is_old = self._is_old(str(task_id))
             backend = RocksBackend(self._task_path(task_id), [spec.name for spec in specs])
-            task = Task(task_id, sub, TaskState(specs, backend, self._settings.cache_entries))
+            state = TaskState(specs, backend, self._settings.cache_entries)
+            task = Task(task_id, sub, state, global_tables=self._global_tables.stores)
             self._tasks[task_id] = task
             task.enter(TaskPhase.RESTORING)
             self._restorer.start(task, is_old=is_old)
         if assigned:
             log.info("assigned tasks %s", " ".join(map(str, assigned)))
+
+    def _is_old(self, folder: str) -> bool:
+        """True if stores were left alone for so long that deletions may be gone from their topics."""
+        touched_s = self._folder.untouched_since(folder)
+        return touched_s is not None and _wall_clock_ms() - touched_s * 1000 > _OLD_MS
 
     def _task_path(self, task_id: TaskId) -> Path:
         return self._folder.task_path(str(task_id))
@@ -446,6 +461,7 @@ class Worker:
             for task in list(self._tasks.values()):
                 self._close_task(task)
             self._restorer.close()
+            self._global_tables.close()
             self._folder.release()
 
 
