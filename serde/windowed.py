@@ -46,6 +46,11 @@ class WindowedSerde(GuardedSerde[Windowed[Any]]):
         return [Windowed(key, *_BOUNDS.unpack(item[-_WIDTH:])) for key, item in zip(keys, data, strict=True)]
 
 
+def bounds_bytes(start_ms: int, end_ms: int) -> bytes:
+    """What follows the key in the bytes of a windowed key."""
+    return _BOUNDS.pack(start_ms, end_ms)
+
+
 def windowed_bytes(keys: Sequence[bytes], bounds: Sequence[tuple[int, int]]) -> list[bytes]:
     """The bytes of windowed keys whose inner keys are encoded already; `bounds` are start and end of each (ms)."""
     packed = {pair: _BOUNDS.pack(*pair) for pair in set(bounds)}

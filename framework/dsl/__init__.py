@@ -7,5 +7,19 @@ from framework.dsl.grouped_tables import GroupedTable
 from framework.dsl.streams import Stream
 from framework.dsl.tables import Table
 from framework.dsl.topics import Topic
+from framework.dsl.windows import hopping, session, sliding, tumbling, unlimited
 
-__all__ = ["App", "GlobalTable", "GroupedStream", "GroupedTable", "Stream", "Table", "Topic"]
+__all__ = [
+    "App",
+    "GlobalTable",
+    "GroupedStream",
+    "GroupedTable",
+    "Stream",
+    "Table",
+    "Topic",
+    "hopping",
+    "session",
+    "sliding",
+    "tumbling",
+    "unlimited",
+]

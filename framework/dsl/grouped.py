@@ -1,17 +1,20 @@
 """`GroupedStream[K, V]`: a stream spread by key, ready to be aggregated into a table."""
 
-import copy
-import operator
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from framework.dsl.annotations import is_assignable, type_name, without_none
+from framework.dsl import aggregations
+from framework.dsl.annotations import type_name
 from framework.dsl.origin import user_line
 from framework.dsl.scope import Scope
 from framework.dsl.streams import Stream
 from framework.dsl.tables import Table
-from framework.plan.nodes import AggregateNode, Aggregation, Changes
-from framework.plan.types import UNKNOWN, TypeRef
+from framework.plan.nodes import AggregateNode, Changes, Emit
+from framework.plan.types import TypeRef
+from framework.plan.windows import SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windows
+
+if TYPE_CHECKING:
+    from framework.dsl.windowed import WindowedStream
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -21,7 +24,8 @@ A = TypeVar("A")
 class GroupedStream(Generic[K, V]):
     """Records of one key come together here. Records without key or value are skipped and counted.
 
-    Each aggregation takes `changes`: `"latest"` passes on the last change of each key and commit, `"all"` every one.
+    Each aggregation takes `emit`: `"changes"` passes changes on, `"complete"` the whole table at each commit that
+    changed it; and `changes`: `"latest"` is the last change of each key and commit, `"all"` every one.
     """
 
     __slots__ = ("_scope", "_stream")
@@ -29,37 +33,100 @@ class GroupedStream(Generic[K, V]):
     def __init__(self, scope: Scope, stream: Stream[K, V]) -> None:
         self._scope, self._stream = scope, stream
 
-    def count(self, *, changes: Changes = "latest", name: str | None = None) -> Table[K, int]:
-        """How many records each key has; the values are not even decoded."""
-        return self._aggregate("count", Aggregation("count", _count_up, int), TypeRef(int), changes, name)
+    def window(self, windows: Windows) -> "WindowedStream[K, V]":
+        """Aggregate by key and window: `tumbling(…)`, `hopping(…)`, `sliding(…)`, `session(…)` or `unlimited()`."""
+        from framework.dsl.windowed import WindowedStream
+
+        if not isinstance(windows, TimeWindows | UnlimitedWindows | SlidingWindows | SessionWindows):
+            raise self._scope.error(
+                f'window() takes windows such as tumbling("10s") or session("5m"), got {type_name(windows)}.'
+            )
+        return WindowedStream(self._scope, self._stream, windows)
+
+    def count(self, *, emit: Emit = "changes", changes: Changes = "latest", name: str | None = None) -> Table[K, int]:
+        """How many records; the values are not even decoded."""
+        return self._keep("count", aggregations.count(), emit, changes, name)
 
     def sum(
         self,
         of: Callable[[V], A] | None = None,
         *,
         type: type[A] | None = None,
+        emit: Emit = "changes",
         changes: Changes = "latest",
         name: str | None = None,
     ) -> Table[K, A]:
         """The sum of the values, or of `of(value)`."""
-        known = self._stream.node.value.known
-        if of is not None:
-            known = self._scope.check_function("sum", of, ("values", self._stream.node.value)).returns
-        add: Callable[[Any, V], Any] = operator.add if of is None else lambda state, value: state + of(value)
-        return self._aggregate(
-            "sum", Aggregation("fold", add, _zero_of(type or known)), TypeRef(type or known), changes, name
-        )
+        declared = aggregations.total(self._scope, self._values, of, type)
+        return self._keep("sum", declared, emit, changes, name)
 
-    def reduce(self, fn: Callable[[V, V], V], *, changes: Changes = "latest", name: str | None = None) -> Table[K, V]:
+    def min(
+        self,
+        of: Callable[[V], A] | None = None,
+        *,
+        emit: Emit = "changes",
+        changes: Changes = "latest",
+        name: str | None = None,
+    ) -> Table[K, A]:
+        """The smallest of the values, or of `of(value)`."""
+        return self._keep("min", aggregations.least(self._scope, self._values, of), emit, changes, name)
+
+    def max(
+        self,
+        of: Callable[[V], A] | None = None,
+        *,
+        emit: Emit = "changes",
+        changes: Changes = "latest",
+        name: str | None = None,
+    ) -> Table[K, A]:
+        """The greatest of the values, or of `of(value)`."""
+        return self._keep("max", aggregations.greatest(self._scope, self._values, of), emit, changes, name)
+
+    def mean(
+        self,
+        of: Callable[[V], float] | None = None,
+        *,
+        emit: Emit = "changes",
+        changes: Changes = "latest",
+        name: str | None = None,
+    ) -> Table[K, float]:
+        """The mean of the values, or of `of(value)`; the store keeps their sum and number."""
+        return self._keep("mean", aggregations.mean(self._scope, self._values, of), emit, changes, name)
+
+    def collect(
+        self,
+        of: Callable[[V], A] | None = None,
+        *,
+        max: int | None = None,
+        emit: Emit = "changes",
+        changes: Changes = "latest",
+        name: str | None = None,
+    ) -> Table[K, list[A]]:
+        """The values, or `of(value)`, in the order of their arrival; with `max` the first so many."""
+        return self._keep("collect", aggregations.collect(self._scope, self._values, of, max), emit, changes, name)
+
+    def approx_distinct(
+        self,
+        of: Callable[[V], object] | None = None,
+        *,
+        emit: Emit = "changes",
+        changes: Changes = "latest",
+        name: str | None = None,
+    ) -> Table[K, int]:
+        """About how many different values, or `of(value)`: off by 1.6 % (one standard deviation), in at most 4 KB."""
+        declared = aggregations.approx_distinct(self._scope, self._values, of)
+        return self._keep("approx_distinct", declared, emit, changes, name)
+
+    def reduce(
+        self,
+        fn: Callable[[V, V], V],
+        *,
+        emit: Emit = "changes",
+        changes: Changes = "latest",
+        name: str | None = None,
+    ) -> Table[K, V]:
         """`fn(old, new)` over the values of a key; the first value starts."""
-        value = self._stream.node.value
-        returns = self._scope.check_function("reduce", fn, ("values", value), ("values", value)).returns
-        if not is_assignable(returns, value.known):
-            raise self._scope.error(
-                f"reduce() keeps a value of the stream, which is {type_name(value.known)}, but its function returns "
-                f"{type_name(returns)}: use aggregate(initial, fn) for a result of another type."
-            )
-        return self._aggregate("reduce", Aggregation("fold", fn), value, changes, name)
+        return self._keep("reduce", aggregations.reduce(self._scope, self._values, fn), emit, changes, name)
 
     def aggregate(
         self,
@@ -67,6 +134,7 @@ class GroupedStream(Generic[K, V]):
         fn: Callable[[A, V], A],
         *,
         type: type[A] | None = None,
+        emit: Emit = "changes",
         changes: Changes = "latest",
         name: str | None = None,
     ) -> Table[K, A]:
@@ -74,50 +142,74 @@ class GroupedStream(Generic[K, V]):
 
         A result of None deletes the key. The function may change the state it is given and return it.
         """
-        start: Callable[[], Any] = initial if callable(initial) else lambda: copy.deepcopy(initial)
-        known = self._state_type(initial, type)
-        types = self._scope.check_function(
-            "aggregate", fn, ("state", TypeRef(known)), ("values", self._stream.node.value)
-        )
-        if known is UNKNOWN:
-            known = types.returns
-        elif not is_assignable(without_none(types.returns), known):
-            raise self._scope.error(
-                f"aggregate() starts from {type_name(known)}, but its function returns {type_name(types.returns)}: "
-                "both are the state, so they must be of one type."
-            )
-        return self._aggregate("aggregate", Aggregation("fold", fn, start), TypeRef(known), changes, name)
+        declared = aggregations.aggregate(self._scope, self._values, initial, fn, None, type)
+        return self._keep("aggregate", declared, emit, changes, name)
 
-    def _state_type(self, initial: object, explicit: object | None) -> object:
-        if explicit is not None:
-            return explicit
-        if callable(initial):
-            return self._scope.check_function("aggregate", initial).returns
-        # Reason: the elements of an empty list are anybody's guess; only scalars and the user's own classes tell.
-        return UNKNOWN if isinstance(initial, list | dict | set | tuple) or initial is None else type(initial)
+    def cogroup(
+        self,
+        functions: "Mapping[GroupedStream[K, Any], Callable[[A, Any], A]]",
+        *,
+        initial: Callable[[], A] | A,
+        type: type[A] | None = None,
+        emit: Emit = "changes",
+        changes: Changes = "latest",
+        name: str | None = None,
+    ) -> Table[K, A]:
+        """One state from several grouped streams, this one among them, each with its `fn(state, value)`."""
+        streams = cogroup_inputs(self._scope, self._stream, functions)
+        inputs = list(zip(functions.values(), [s.node.value for s in streams], strict=True))
+        declared = aggregations.cogroup(self._scope, inputs, initial, None, type)
+        return self._keep("cogroup", declared, emit, changes, name, streams)
 
-    def _aggregate(
-        self, verb: str, aggregation: Aggregation, value: TypeRef, changes: Changes, name: str | None
+    @property
+    def _values(self) -> TypeRef:
+        return self._stream.node.value
+
+    def _keep(
+        self,
+        verb: str,
+        declared: aggregations.Declared,
+        emit: Emit,
+        changes: Changes,
+        name: str | None,
+        streams: Sequence[Stream[K, Any]] = (),
     ) -> Table[K, Any]:
-        if changes not in ("latest", "all"):
-            raise self._scope.error(f'{verb}() takes changes="latest" or "all", got {changes!r}.')
+        if emit not in ("changes", "complete"):
+            raise self._scope.error(
+                f'{verb}() takes emit="changes" or "complete", got {emit!r}'
+                + (": a result is final only in a window, as in grouped.window(…)." if emit == "final" else ".")
+            )
+        self._scope.check_changes(verb, changes)
+        aggregation, value = declared
         node = AggregateNode(
             name=self._scope.name(verb, name, stateful=True),
             verb=verb,
             origin=user_line(),
-            parents=(self._stream.node,),
+            parents=tuple(stream.node for stream in streams or (self._stream,)),
             key=self._stream.node.key,
             value=value,
             aggregation=aggregation,
             changes=changes,
+            emit=emit,
         )
         self._scope.add(node)
         return Table(self._scope, node)
 
 
-def _count_up(count: int, _: object) -> int:
-    return count + 1
+def cogroup_inputs(
+    scope: Scope, receiver: Stream[Any, Any], functions: Mapping[GroupedStream[Any, Any], Callable[..., Any]]
+) -> list[Stream[Any, Any]]:
+    """The streams of a cogroup, in the order of its functions, after a check that they have one key.
 
-
-def _zero_of(known: object) -> Callable[[], Any]:
-    return float if known is float else int
+    Raises:
+        DeclarationError: no mapping of grouped streams, the receiver is not among them, or keys of different types.
+    """
+    if not isinstance(functions, Mapping) or not all(isinstance(grouped, GroupedStream) for grouped in functions):
+        raise scope.error("cogroup() takes a dict of grouped streams and functions: {orders: add_order, …}.")
+    streams = [grouped._stream for grouped in functions]
+    if receiver not in streams:
+        raise scope.error("cogroup() needs a function for the grouped stream it is called on: add it to the dict.")
+    key = receiver.node.key
+    for stream in streams:
+        scope.check_edge("keys", stream.node.key, key.known, "the grouped stream it is cogrouped with")
+    return streams

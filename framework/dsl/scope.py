@@ -47,6 +47,11 @@ class Scope:
     def error(self, message: str, origin: Origin | None = None) -> DeclarationError:
         return DeclarationError(f"{origin or user_line()}: {message}")
 
+    def check_changes(self, verb: str, changes: str) -> None:
+        """Raises DeclarationError for a word that `changes=` does not know."""
+        if changes not in ("latest", "all"):
+            raise self.error(f'{verb}() takes changes="latest" or "all", got {changes!r}.')
+
     def check_function(
         self, verb: str, function: Callable[..., Any], *given: tuple[Literal["keys", "values", "state"], TypeRef]
     ) -> FunctionTypes:

@@ -131,7 +131,7 @@ def _learn_returned(scope: Scope, results: Sequence[Collection], annotation: Any
         raise scope.error(f"{type_name(annotation)} is annotated, but {len(results)} results are returned.", where)
     for result, one in zip(results, each, strict=True):
         kind, arguments = get_origin(one) or one, get_args(one)
-        if kind is not type(result):
+        if not isinstance(kind, type) or not isinstance(result, kind):
             raise scope.error(f"{type_name(one)} is annotated, but a {type(result).__name__} is returned.", where)
         if arguments:
             _check_types(scope, result.node, arguments, f"the annotation {type_name(one)}", where)

@@ -15,7 +15,7 @@ from framework.operators.base import FlushingOperator, Inputs, Operator, Operato
 from framework.operators.mutability import is_immutable
 from framework.plan.nodes import AggregateNode, Aggregation, Node
 from framework.plan.tables import EACH_CHANGE
-from framework.plan.types import UNKNOWN
+from framework.plan.types import UNKNOWN, TypeRef
 from state import KeyValueStore
 
 Stamped = tuple[Any, int]
@@ -24,8 +24,17 @@ Stamped = tuple[Any, int]
 class ResultsOperator(FlushingOperator):
     """A step whose results are the values of its store, as tuples (value, timestamp in ms)."""
 
-    def __init__(self, node: Node, context: OperatorContext, *, every_change: bool) -> None:
-        self._name, self._every_change = node.name, every_change or context.every_change
+    def __init__(
+        self,
+        node: Node,
+        context: OperatorContext,
+        *,
+        every_change: bool,
+        is_complete: bool = False,
+        result: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self._name, self._is_complete, self._result = node.name, is_complete, result
+        self._every_change = (every_change or context.every_change) and not is_complete
         self._with_olds = node in context.with_olds
         self._tells_each = EACH_CHANGE in context.outputs.get(node, ())
         self._store: KeyValueStore[Stamped] = context.stores[node.name]
@@ -35,13 +44,14 @@ class ResultsOperator(FlushingOperator):
         if self._every_change:
             return empty_chunk()
         changed = self._store.changed()
+        if self._is_complete and changed:
+            changed = dict(self._store.scan())
         keys: list[Any] = list(changed)
-        olds = [None if old is None else old[0] for old in self._store.settled(keys)] if self._with_olds else None
         return Chunk(
             Column(None, keys, self._key_serde),
-            Column([value for value, _ in changed.values()]),
+            Column(results_of(changed.values(), self._result)),
             [timestamp for _, timestamp in changed.values()],
-            olds=olds,
+            olds=results_of(self._store.settled(keys), self._result) if self._with_olds else None,
         )
 
     def told(
@@ -86,7 +96,7 @@ class StoringOperator(Operator, ResultsOperator):
         if not len(kept):
             return (empty_chunk(),)
         keys: list[Any] = kept.keys.encoded(self._key_serde)
-        before = self.entries_before(keys)
+        before = self._shown_before(keys)
         return self.told(keys, self.apply_each(keys, kept), kept.order, before)
 
     def process(self, chunk: Chunk) -> Chunk:
@@ -97,8 +107,14 @@ class StoringOperator(Operator, ResultsOperator):
         if not self._every_change:
             self.apply(keys, kept)
             return empty_chunk()
-        before = self.entries_before(keys) if self._with_olds else {}
+        before = self._shown_before(keys) if self._with_olds else {}
         return self.told(keys, self.apply_each(keys, kept), kept.order, before)[0]
+
+    def _shown_before(self, keys: list[Any]) -> dict[bytes, Stamped | None]:
+        before, result = self.entries_before(keys), self._result
+        if result is None:
+            return before
+        return {key: None if entry is None else (result(entry[0]), entry[1]) for key, entry in before.items()}
 
     def _kept(self, chunk: Chunk) -> Chunk:
         kept = self.keep(chunk)
@@ -123,38 +139,41 @@ class CountOperator(StoringOperator):
     """Counts records per key without decoding anything."""
 
     def apply(self, keys: list[Any], chunk: Chunk) -> None:
-        counts = Counter(keys)
-        newest = newest_of(keys, chunk.timestamps)
-        # Invariant: both dicts list the keys in the order of their first record.
-        self._store.put_many(
-            {
-                key: (n, timestamp)
-                if old is None or old[0] is None
-                else (n + old[0], timestamp if timestamp > old[1] else old[1])
-                for (key, n), timestamp, old in zip(
-                    counts.items(), newest.values(), self._store.get_many(counts), strict=True
-                )
-            }
-        )
+        count(self._store, keys, chunk.timestamps)
 
     def apply_each(self, keys: list[Any], chunk: Chunk) -> list[Stamped]:
-        return fold(self._store, keys, chunk.timestamps, chunk.timestamps, _count_up, int, each=True)
+        return count_each(self._store, keys, chunk.timestamps)
 
 
 class FoldOperator(StoringOperator):
     """Folds the values of each key by the user's function."""
 
     def __init__(self, node: AggregateNode, context: OperatorContext) -> None:
-        super().__init__(node, context, every_change=node.changes == "all")
-        self._add, self._initial = node.aggregation.add, node.aggregation.initial
-        self._copy = copy_of(node.value.known, self._store)
+        aggregation = node.aggregation
+        super().__init__(
+            node,
+            context,
+            every_change=node.changes == "all",
+            is_complete=node.emit == "complete",
+            result=aggregation.result,
+        )
+        self._add, self._initial = aggregation.add, aggregation.initial
+        self._copy = state_copier(aggregation, node.value)
 
     def apply(self, keys: list[Any], chunk: Chunk) -> None:
         fold(self._store, keys, chunk.values.decoded, chunk.timestamps, self._add, self._initial, self._copy)
 
     def apply_each(self, keys: list[Any], chunk: Chunk) -> list[Stamped]:
         return fold(
-            self._store, keys, chunk.values.decoded, chunk.timestamps, self._add, self._initial, self._copy, each=True
+            self._store,
+            keys,
+            chunk.values.decoded,
+            chunk.timestamps,
+            self._add,
+            self._initial,
+            self._copy,
+            each=True,
+            result=self._result,
         )
 
 
@@ -175,7 +194,8 @@ class TableOperator(StoringOperator):
 def build_aggregate(node: AggregateNode, context: OperatorContext) -> StoringOperator:
     aggregation: Aggregation = node.aggregation
     if aggregation.kind == "count":
-        return CountOperator(node, context, every_change=node.changes == "all")
+        every_change, is_complete = node.changes == "all", node.emit == "complete"
+        return CountOperator(node, context, every_change=every_change, is_complete=is_complete)
     return FoldOperator(node, context)
 
 
@@ -188,6 +208,47 @@ def copy_of(known: object, store: KeyValueStore[Any]) -> Callable[[Any], Any] | 
     return lambda value: serde.deserialize(serde.serialize(value))
 
 
+def state_copier(aggregation: Aggregation, value: TypeRef) -> Callable[[Any], Any] | None:
+    """Copies a state; None if states cannot change in place.
+
+    Reason: a function may change the state it is given; what is committed, or may be undone, must not change.
+    """
+    if aggregation.copy is not None:
+        return aggregation.copy
+    known = (aggregation.state or value).known
+    if known is not UNKNOWN and is_immutable(known):
+        return None
+    serde = aggregation.state_serde(value)
+    return lambda state: serde.deserialize(serde.serialize(state))
+
+
+def results_of(entries: Iterable[Stamped | None], result: Callable[[Any], Any] | None) -> list[Any]:
+    """What goes downstream for stored entries; None for a deleted key and for one that is not there."""
+    if result is None:
+        return [None if entry is None else entry[0] for entry in entries]
+    return [None if entry is None or entry[0] is None else result(entry[0]) for entry in entries]
+
+
+def count(store: KeyValueStore[Stamped], keys: list[bytes], timestamps: list[int]) -> None:
+    """Count keys in the store."""
+    counts = Counter(keys)
+    newest = newest_of(keys, timestamps)
+    # Invariant: both dicts list the keys in the order of their first record.
+    store.put_many(
+        {
+            key: (n, timestamp)
+            if old is None or old[0] is None
+            else (n + old[0], timestamp if timestamp > old[1] else old[1])
+            for (key, n), timestamp, old in zip(counts.items(), newest.values(), store.get_many(counts), strict=True)
+        }
+    )
+
+
+def count_each(store: KeyValueStore[Stamped], keys: list[bytes], timestamps: list[int]) -> list[Stamped]:
+    """The same, with the count after each record."""
+    return fold(store, keys, timestamps, timestamps, _count_up, int, each=True)
+
+
 def fold(
     store: KeyValueStore[Stamped],
     keys: list[bytes],
@@ -198,6 +259,7 @@ def fold(
     copy: Callable[[Any], Any] | None = None,
     *,
     each: bool = False,
+    result: Callable[[Any], Any] | None = None,
 ) -> list[Stamped]:
     """Fold values into the store, key by key; the results after each record if asked for, else nothing.
 
@@ -209,6 +271,7 @@ def fold(
         olds = [old if old is None or old[0] is None else (copy(old[0]), old[1]) for old in olds]
     states: dict[bytes, Any] = dict(zip(distinct, olds, strict=True))
     results: list[Stamped] = []
+    view = result or copy
     for key, value, timestamp in zip(keys, values, timestamps, strict=True):
         old = states[key]
         newest = timestamp
@@ -222,7 +285,7 @@ def fold(
             state = value
         states[key] = (state, newest)
         if each:
-            results.append((state if copy is None or state is None else copy(state), newest))
+            results.append((state if view is None or state is None else view(state), newest))
     store.put_many(states)
     return results
 

@@ -6,10 +6,13 @@ from typing import Any
 from framework.operators.aggregate import TableOperator, build_aggregate
 from framework.operators.base import AnyOperator, OperatorContext
 from framework.operators.branch import BranchOperator, RouteOperator
+from framework.operators.cogroup import CogroupOperator
 from framework.operators.deduplicate import DeduplicateOperator
 from framework.operators.foreign_key_join import ForeignJoinOperator, SubscribeOperator, SubscriptionsOperator
 from framework.operators.lift import LIFTED, LiftedOperator, pass_on
 from framework.operators.rate import LimitOperator
+from framework.operators.session_aggregate import SessionOperator
+from framework.operators.sliding_aggregate import SlidingOperator
 from framework.operators.stream_join import StreamJoinOperator
 from framework.operators.stream_table_join import GlobalJoinOperator, build_stream_table_join
 from framework.operators.suppress import SuppressOperator
@@ -17,6 +20,7 @@ from framework.operators.table_group import TableAggregateOperator, TableGroupOp
 from framework.operators.table_join import TableJoinOperator
 from framework.operators.table_map import TableFilterOperator, TableMapOperator
 from framework.operators.versioned_table import VersionedTableOperator
+from framework.operators.window_aggregate import TimeWindowOperator
 from framework.plan.foreign_keys import ForeignJoinNode, SubscribeNode, SubscriptionsNode
 from framework.plan.joins import StreamJoinNode
 from framework.plan.limits import DeduplicateNode, LimitNode
@@ -32,6 +36,7 @@ from framework.plan.tables import (
     TableMapNode,
     VersionedTableNode,
 )
+from framework.plan.windows import SessionWindows, SlidingWindows, WindowedNode
 
 
 def _build_step(node: StepNode, _: OperatorContext) -> AnyOperator:
@@ -50,11 +55,26 @@ def _build_table(node: TableNode, context: OperatorContext) -> AnyOperator:
     return TableOperator(node, context, every_change=node.changes == "all")
 
 
+def _build_aggregate(node: AggregateNode, context: OperatorContext) -> AnyOperator:
+    return CogroupOperator(node, context) if len(node.parents) > 1 else build_aggregate(node, context)
+
+
+def _build_windowed(node: WindowedNode, context: OperatorContext) -> AnyOperator:
+    match node.windows:
+        case SessionWindows():
+            return SessionOperator(node, node.windows, context)
+        case SlidingWindows():
+            return SlidingOperator(node, node.windows, context)
+        case _:
+            return TimeWindowOperator(node, node.windows, context)
+
+
 BUILDERS: Mapping[type[Node], Callable[[Any, OperatorContext], AnyOperator]] = {
     StepNode: _build_step,
     BranchNode: _build_branch,
     TableNode: _build_table,
-    AggregateNode: build_aggregate,
+    AggregateNode: _build_aggregate,
+    WindowedNode: _build_windowed,
     VersionedTableNode: VersionedTableOperator,
     TableMapNode: TableMapOperator,
     TableFilterNode: TableFilterOperator,

@@ -16,6 +16,7 @@ from state import StoreSpec
 
 Function = Callable[..., Any]
 Changes = Literal["latest", "all"]
+Emit = Literal["changes", "final", "complete"]
 
 
 class Origin(NamedTuple):
@@ -111,23 +112,43 @@ class RepartitionNode(Node):
 class Aggregation:
     """How records of one key become one value: `add(state, value)`, starting from `initial()`.
 
-    `initial` is None for a reduce: the first value starts. A result of None deletes the key.
+    `initial` is None for a reduce: the first value starts. A state of None deletes the key.
+
+    Attributes:
+        merge: makes one state of the two of sessions that join, `merge(earlier, later)`; None: not for sessions.
+        result: what goes on downstream for a state; None: the state itself.
+        state: the type of the state where it is not the result's.
+        serde: the format of the state where its type does not tell.
+        copy: copies a state before `add` changes it; None: found from the type.
     """
 
     kind: Literal["count", "fold"]
     add: Function
     initial: Callable[[], Any] | None = None
+    merge: Function | None = None
+    result: Function | None = None
+    state: TypeRef | None = None
+    serde: Serde[Any] | None = None
+    copy: Function | None = None
+
+    def state_serde(self, value: TypeRef) -> Serde[Any]:
+        """How states are stored, given the type of the result. Raises SerdeError."""
+        return self.serde or serde_for((self.state or value).known)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class AggregateNode(Node):
-    """Keeps one value per key in the store `name`."""
+    """Keeps one value per key in the store `name`.
+
+    With several parents (a cogroup) the values that the aggregation adds are pairs (number of the parent, value).
+    """
 
     aggregation: Aggregation
     changes: Changes = "latest"
+    emit: Emit = "changes"
 
     def store_specs(self) -> tuple[StoreSpec, ...]:
-        return (self._key_value_spec(),)
+        return (StoreSpec(self.name, serde_for(self.key.known), self.aggregation.state_serde(self.value)),)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

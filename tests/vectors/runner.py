@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from framework import App, Topic
+from framework import App, Topic, Windowed
 from framework.testing import TestDriver
 
 Case = dict[str, Any]
@@ -66,7 +66,9 @@ def feed(driver: TestDriver, built: Built, given: list[Any]) -> None:
 
 
 def text(part: object) -> str | None:
-    """A key or a value as the cases write it."""
+    """A key or a value as the cases write it; a windowed key stands in brackets."""
+    if isinstance(part, Windowed):
+        return f"[{part}]"
     return None if part is None else str(part)
 
 
