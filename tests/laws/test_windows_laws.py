@@ -1,9 +1,9 @@
 """Laws of windows: results do not depend on how input is cut, committed, interrupted or cached; the judges are models.
 
-A model goes through the records one by one and keeps, in plain lists, the records of every window. It gives each change,
-the final results in their order, and the late records. With every change or final results the programs must write the
-same records; with the latest changes they must end with the same table. Every record has a number of its own, and the
-result of a window is the list of the numbers in it, so the order of adding and merging is seen too.
+A model goes through the records one by one and keeps, in plain lists, the records of every window. It gives each
+change, the final results in their order, and the late records. With every change or final results the programs must
+write the same records; with the latest changes they must end with the same table. Every record has a number of its own,
+and the result of a window is the list of the numbers in it, so the order of adding and merging is seen too.
 """
 
 from collections.abc import Callable

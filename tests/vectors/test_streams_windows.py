@@ -7,7 +7,11 @@ import pytest
 from framework import App, Stream, Table, Windowed, hopping, session, sliding, tumbling
 from tests.vectors.runner import Built, Case, cases, check
 
-WINDOWED = cases("streams.yaml", "AGG-", "TUM-", "HOP-", "SES-", "SLI-", "DED-")
+AGGREGATED = [
+    case
+    for case in cases("streams.yaml", "AGG-", "TUM-", "HOP-", "SES-", "SLI-", "DED-", "SUP-")
+    if case.values[0]["op"]["kind"] == "stream_agg"
+]
 
 
 def windows_of(window: dict[str, Any]) -> Any:
@@ -26,40 +30,40 @@ def windows_of(window: dict[str, Any]) -> Any:
 def build(op: dict[str, Any]) -> Built:
     """An app for `stream_agg`."""
     app = App("case")
-    window = op.get("window")
-    key: Any = Windowed[str] if window else str
     given = app.topic("I", key=str, value=str)
+    key: Any = Windowed[str] if "window" in op else str
     value: Any = int if op["fn"] == "count" else str
     results = app.topic("results", key=key, value=value)
-    table: Any = Table[key, value]
+    returned: Any = Table[key, value]
 
     @app.topology(given, to=results)
-    def case(given: Stream[str, str]) -> table:
+    def case(given: Stream[str, str]) -> returned:
         grouped: Any = given.group_by(lambda v: v) if op.get("group_by") else given.group_by_key()
-        options: dict[str, Any] = {}
-        if window:
-            grouped = grouped.window(windows_of(window))
-            options["emit"] = "final" if op.get("emit") == "close" else "changes"
-        if op["fn"] == "count":
-            return grouped.count(**options)
-        if op["fn"] == "reduce":
-            return grouped.reduce(lambda a, b: a + op.get("sep", "+") + b, **options)
-        if window and window["type"] == "session":
-            options["merge"] = lambda left, right: f"{left}+{right}"
-        return grouped.aggregate(op.get("init", "0"), lambda state, v: f"{state}+{v}", **options)
+        table = aggregated(grouped, op)
+        if "suppress" not in op:
+            return table
+        until = op["suppress"]["until"]
+        return table.suppress(until="window closes" if until == "window_close" else f"{until}ms")
 
     return Built(app, {"I": given}, results)
 
 
-@pytest.mark.parametrize("case", WINDOWED)
+def aggregated(grouped: Any, op: dict[str, Any]) -> Any:
+    options: dict[str, Any] = {}
+    if window := op.get("window"):
+        grouped = grouped.window(windows_of(window))
+        options["emit"] = "final" if op.get("emit") == "close" else "changes"
+    if op["fn"] == "count":
+        return grouped.count(**options)
+    if op["fn"] == "reduce":
+        return grouped.reduce(lambda a, b: a + op.get("sep", "+") + b, **options)
+    if window and window["type"] == "session":
+        options["merge"] = lambda left, right: f"{left}+{right}"
+    return grouped.aggregate(op.get("init", "0"), lambda state, v: f"{state}+{v}", **options)
+
+
+@pytest.mark.parametrize("case", AGGREGATED)
 def test_case(case: Case) -> None:
-    check(case, build(case["op"]))
-
-
-@pytest.mark.parametrize("case", [c for c in cases("streams.yaml", "SUP-") if "suppress" not in c.values[0]["op"]])
-def test_case_without_suppression(case: Case) -> None:
-    if case["op"]["kind"] != "stream_agg":
-        pytest.skip("tables are tested elsewhere")
     check(case, build(case["op"]))
 
 
