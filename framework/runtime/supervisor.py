@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from framework.errors import StreamError
+from framework.runtime.clock import monotonic_ms
 
 log = logging.getLogger("penstock.supervisor")
 
@@ -95,8 +96,13 @@ class _Supervisor:
 
     def _start_due(self) -> None:
         for child in self._children:
-            if child.pid is None and not child.is_finished and child.start_ms <= _now_ms() and not self._is_stopping:
-                child.pid, child.start_ms = _fork(self._work, child.index), _now_ms()
+            if (
+                child.pid is None
+                and not child.is_finished
+                and child.start_ms <= monotonic_ms()
+                and not self._is_stopping
+            ):
+                child.pid, child.start_ms = _fork(self._work, child.index), monotonic_ms()
 
     def _look_for_dead(self) -> None:
         for child in self._children:
@@ -107,7 +113,7 @@ class _Supervisor:
                 self._bury(child, exit_code)
 
     def _bury(self, child: _Child, exit_code: int) -> None:
-        is_healthy = self._policy.is_healthy(now_ms=_now_ms(), started_ms=child.start_ms)
+        is_healthy = self._policy.is_healthy(now_ms=monotonic_ms(), started_ms=child.start_ms)
         self._was_healthy = self._was_healthy or is_healthy
         if self._policy.is_hopeless(exit_code, was_healthy=self._was_healthy):
             log.error("worker %d ended with exit code %d, which no restart heals: all stop", child.index, exit_code)
@@ -115,7 +121,7 @@ class _Supervisor:
             return
         child.deaths = 1 if is_healthy else child.deaths + 1
         pause_ms = self._policy.pause_ms(child.deaths)
-        child.start_ms = _now_ms() + pause_ms
+        child.start_ms = monotonic_ms() + pause_ms
         log.warning(
             "worker %d ended with exit code %d; it is started again in %.1f s", child.index, exit_code, pause_ms / 1000
         )
@@ -187,7 +193,3 @@ def _reap(child: _Child) -> int | None:
     child.pid = None
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
-
-
-def _now_ms() -> float:
-    return time.monotonic() * 1000

@@ -1,8 +1,7 @@
 """One member of the consumer group: polls, runs its tasks, commits them together.
 
-Everything happens on one thread. The rebalance callbacks run inside `poll`; they never meet a chunk half done. Inputs
-of a task are added to the consumer only when its stores are complete, with the offsets they start from; so nothing of
-them is fetched too early, and other tasks go on meanwhile.
+Everything happens on one thread. The rebalance callbacks run inside `poll`; they never meet a chunk half done. Which
+tasks there are, and what becomes of them, is the matter of `assignment.py`.
 
 Invariant: a chunk already taken belongs to an assignment; when its task is gone, so is the chunk.
 """
@@ -10,17 +9,14 @@ Invariant: a chunk already taken belongs to an assignment; when its task is gone
 import logging
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from framework.config import Settings
 from framework.errors import (
     AbortableError,
-    BrokerUnreachable,
     ClientLost,
     LocalStateError,
     RecordError,
-    RetriableError,
     StreamError,
     TimeError,
 )
@@ -28,31 +24,24 @@ from framework.naming import transactional_id
 from framework.operators import StepFailed
 from framework.plan.partitions import Layout
 from framework.plan.plan import StorePlan
-from framework.records import TaskId, TopicPartition
 from framework.runtime import kafka
+from framework.runtime.assignment import Assignment
+from framework.runtime.clock import monotonic_ms, wall_clock_ms
 from framework.runtime.commit import CommitPolicy
 from framework.runtime.failpoints import failpoint
-from framework.runtime.global_tables import GlobalTables
 from framework.runtime.intake import Intake
-from framework.runtime.restore import Restorer
-from framework.runtime.task import Task, TaskPhase
+from framework.runtime.task import Task
 from framework.runtime.transaction import Transaction
 from framework.runtime.until_end import MARK, UntilEnd
-from state import ChangelogBatch, StateError, StateFolder, TaskState
-from state.rocksdb import RocksBackend
+from state import ChangelogBatch, StateError, StateFolder
 
 log = logging.getLogger("penstock.worker")
 
-_GLOBAL = "global"  # a folder beside those of the tasks
 _IDLE_POLL_S = 0.1
 _RESTORING_POLL_S = 0.005
 _DRAINED_POLL_S = 0.002
 _TIMED_POLL_S = 0.01
 _TICK_MS = 10
-_COMMITTED_TIMEOUT_S = 0.3
-_QUESTION_PAUSE_MS = 300
-# Reason: a compacted topic keeps a deletion for a day (delete.retention.ms); a store that missed one must not go on.
-_OLD_MS = 12 * 60 * 60 * 1000
 _FIRST_BACK_OFF_S = 0.01
 _LONGEST_BACK_OFF_S = 1.0
 
@@ -71,7 +60,7 @@ class Worker:
     def __init__(
         self, layout: Layout, settings: Settings, *, identity: str, is_static: bool, state_folder: StateFolder
     ) -> None:
-        self._layout, self._settings, self._folder = layout, settings, state_folder
+        self._layout, self._settings = layout, settings
         group = layout.plan.app_id
         self._consumer = kafka.group_consumer(
             settings,
@@ -81,13 +70,6 @@ class Worker:
         )
         self._transactional_id = transactional_id(group, identity)
         self._transaction = self._new_transaction()
-        self._restorer = Restorer(kafka.restore_consumer(settings, group), kafka.end_consumer(settings, group))
-        self._global_tables = GlobalTables(
-            layout,
-            lambda stores: RocksBackend(self._folder.task_path(_GLOBAL), stores),
-            lambda: kafka.restore_consumer(settings, group),
-            is_old=self._is_old(_GLOBAL),
-        )
         self._policy = CommitPolicy(settings.commit_interval, settings.max_uncommitted_keys)
         self._intake = Intake(
             self._consumer,
@@ -98,11 +80,7 @@ class Worker:
         self._until_end = UntilEnd(layout, self._consumer) if settings.until_end else None
         self._idle_timeout_ms = layout.plan.idle_timeout_ms
         self._last_tick_ms = 0
-        self._leads = {layout.lead(sub): sub for sub in layout.plan.sub_topologies}
-        self._tasks: dict[TaskId, Task] = {}
-        self._awaiting_offsets: list[Task] = []
-        self._next_question_ms = 0.0
-        self._assigned: list[TaskId] = []  # by the group, not opened yet
+        self._assignment = Assignment(layout, settings, state_folder, self._consumer, self._intake)
         self._last_commit_ms = 0.0
         self._back_off_s = _FIRST_BACK_OFF_S
         self._is_stopping = False
@@ -111,7 +89,7 @@ class Worker:
     @property
     def _has_clocks(self) -> bool:
         return any(
-            task.is_wall_clocked or (self._idle_timeout_ms and task.is_event_timed) for task in self._tasks.values()
+            task.is_wall_clocked or (self._idle_timeout_ms and task.is_event_timed) for task in self._assignment.tasks
         )
 
     def _new_transaction(self) -> Transaction:
@@ -129,11 +107,10 @@ class Worker:
             LocalStateError: a store cannot be read or written; the changelog holds what was committed.
             FatalError: the process cannot go on; nothing uncommitted was kept.
         """
+        leads = self._assignment.lead_topics
         try:
-            self._global_tables.load(lambda: self._is_stopping)
-            self._consumer.subscribe(
-                list(self._leads), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-            )
+            self._assignment.global_tables.load(lambda: self._is_stopping)
+            self._consumer.subscribe(leads, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
             while not self._is_stopping:
                 self._turn()
             if self._transaction.is_open and self._guarded(self._commit):
@@ -146,10 +123,10 @@ class Worker:
     # One turn of the loop
 
     def _turn(self) -> None:
-        self._open_assigned()
+        self._assignment.open_tasks()
         messages = self._intake.poll(self._poll_timeout_s())
-        self._global_tables.follow()
-        now_ms = _wall_clock_ms()
+        self._assignment.global_tables.follow()
+        now_ms = wall_clock_ms()
         if messages or self._intake.is_waiting:
             self._guarded(lambda: self._process(messages, now_ms))
         if self._has_clocks:
@@ -158,10 +135,10 @@ class Worker:
             self._guarded(lambda: self._finish_tasks(now_ms))
         if self._transaction.is_open and (not messages or self._is_commit_due()):
             self._guarded(self._commit)
-        self._advance_restores()
+        self._assignment.advance_restores()
 
     def _poll_timeout_s(self) -> float:
-        if self._restorer.is_active or self._awaiting_offsets:
+        if self._assignment.is_restoring:
             return _RESTORING_POLL_S
         if self._transaction.is_open:
             return _DRAINED_POLL_S
@@ -186,7 +163,7 @@ class Worker:
         if now_ms - self._last_tick_ms < _TICK_MS:
             return
         self._last_tick_ms = now_ms
-        running = [task for task in self._tasks.values() if task.phase is TaskPhase.RUNNING]
+        running = self._assignment.running
         for task in running:
             try:
                 if task.is_wall_clocked:
@@ -204,8 +181,8 @@ class Worker:
         assert self._until_end is not None
         self._until_end.look(now_ms)
         self._intake.ends = self._until_end.ends
-        for task in self._tasks.values():
-            if task.phase is TaskPhase.RUNNING and not task.is_finished and self._intake.has_all(task):
+        for task in self._assignment.running:
+            if not task.is_finished and self._intake.has_all(task):
                 self._begin()
                 try:
                     task.finish({tp: self._until_end.ends[tp] for tp in self._layout.inputs(task.id)})
@@ -227,13 +204,13 @@ class Worker:
     def _begin(self) -> None:
         if not self._transaction.is_open:
             self._transaction.begin()
-            self._last_commit_ms = _now_ms()
+            self._last_commit_ms = monotonic_ms()
 
     def _is_commit_due(self) -> bool:
         return self._policy.is_due(
-            now_ms=_now_ms(),
+            now_ms=monotonic_ms(),
             last_ms=self._last_commit_ms,
-            changed_keys=sum(task.state.uncommitted_count for task in self._tasks.values()),
+            changed_keys=sum(task.state.uncommitted_count for task in self._assignment.tasks),
         )
 
     # The commit
@@ -241,7 +218,7 @@ class Worker:
     def _commit(self) -> None:
         if not self._transaction.is_open:
             return
-        tasks = [task for task in self._tasks.values() if task.is_touched]
+        tasks = [task for task in self._assignment.tasks if task.is_touched]
         waiting: list[tuple[Task, list[StorePlan], dict[str, int]]] = []
         for task in tasks:
             if not task.is_careful:
@@ -263,7 +240,7 @@ class Worker:
         self._transaction.commit(offsets, self._membership)
         for task, changed, positions in waiting:
             task.commit({store.name: positions[store.changelog] for store in changed})
-        self._last_commit_ms = _now_ms()
+        self._last_commit_ms = monotonic_ms()
         self._back_off_s = _FIRST_BACK_OFF_S
 
     def _membership(self) -> Any:
@@ -305,11 +282,7 @@ class Worker:
     def _abort(self, error: StreamError) -> None:
         """Drop the open transaction; every task reads again from where the broker says."""
         self._reset(error)
-        running = [task for task in self._tasks.values() if task.phase is TaskPhase.RUNNING]
-        self._unassign(self._intake.detach(running))
-        for task in running:
-            task.enter(TaskPhase.RESTORING)
-            self._restorer.start(task)
+        self._assignment.restart()
         time.sleep(self._back_off_s)
         self._back_off_s = min(2 * self._back_off_s, _LONGEST_BACK_OFF_S)
 
@@ -328,7 +301,7 @@ class Worker:
             self._transaction = self._new_transaction()
 
     def _drop_transaction(self) -> None:
-        for task in self._tasks.values():
+        for task in self._assignment.tasks:
             task.abort()
         if self._transaction.is_open:
             self._transaction.abort()
@@ -336,7 +309,7 @@ class Worker:
     # Tasks come and go
 
     def _on_assign(self, _: kafka.Consumer, partitions: Sequence[kafka.TopicPartition]) -> None:
-        self._assigned += self._task_ids(partitions)
+        self._assignment.add(partitions)
         self._consumer.incremental_assign([])
         failpoint("during-rebalance")
 
@@ -348,105 +321,12 @@ class Worker:
         except (AbortableError, ClientLost) as error:
             self._reset(error)
             is_committed = False
-        self._give_up(partitions, are_others_valid=is_committed)
+        self._assignment.give_up(partitions, are_others_valid=is_committed)
 
     def _on_lost(self, _: kafka.Consumer, partitions: Sequence[kafka.TopicPartition]) -> None:
         places = " ".join(f"{p.topic}-{p.partition}" for p in partitions)
         self._reset(AbortableError(f"lost {places}: this worker was silent for too long"))
-        self._give_up(partitions, are_others_valid=False)
-
-    def _give_up(self, partitions: Sequence[kafka.TopicPartition], *, are_others_valid: bool) -> None:
-        """Close the tasks of these partitions.
-
-        Args:
-            partitions: of lead topics.
-            are_others_valid: False: the transaction was dropped, so the tasks that stay read again what it had read.
-        """
-        gone = self._task_ids(partitions)
-        self._assigned = [task_id for task_id in self._assigned if task_id not in gone]
-        closing = [task for task in self._tasks.values() if task.id in gone]
-        staying = [task for task in self._tasks.values() if task.id not in gone and task.phase is TaskPhase.RUNNING]
-        # Trap: one call in a callback; the client takes the first as the answer to the rebalance.
-        self._unassign(self._intake.detach(closing + ([] if are_others_valid else staying)), is_answer=True)
-        for task in closing:
-            self._close_task(task)
-        if not are_others_valid:
-            for task in staying:
-                task.enter(TaskPhase.RESTORING)
-                self._restorer.start(task)
-        log.info("gave up tasks %s", " ".join(map(str, gone)))
-
-    def _close_task(self, task: Task) -> None:
-        del self._tasks[task.id]
-        self._restorer.stop(task)
-        if task in self._awaiting_offsets:
-            self._awaiting_offsets.remove(task)
-        task.close()
-
-    def _task_ids(self, partitions: Sequence[kafka.TopicPartition]) -> list[TaskId]:
-        return [TaskId(self._leads[p.topic].index, p.partition) for p in partitions]
-
-    def _unassign(self, inputs: Sequence[TopicPartition], *, is_answer: bool = False) -> None:
-        if inputs or is_answer:
-            self._consumer.incremental_unassign([kafka.TopicPartition(*tp) for tp in inputs])
-
-    def _open_assigned(self) -> None:
-        assigned, self._assigned = self._assigned, []
-        for task_id in assigned:
-            sub = self._layout.plan.sub_topologies[task_id.sub_topology]
-            specs = [store.spec for store in sub.stores]
-            is_old = self._is_old(str(task_id))
-            backend = RocksBackend(self._task_path(task_id), [spec.name for spec in specs])
-            state = TaskState(specs, backend, self._settings.cache_entries)
-            task = Task(task_id, sub, state, global_tables=self._global_tables.stores)
-            self._tasks[task_id] = task
-            task.enter(TaskPhase.RESTORING)
-            self._restorer.start(task, is_old=is_old)
-        if assigned:
-            log.info("assigned tasks %s", " ".join(map(str, assigned)))
-
-    def _is_old(self, folder: str) -> bool:
-        """True if stores were left alone for so long that deletions may be gone from their topics."""
-        touched_s = self._folder.untouched_since(folder)
-        return touched_s is not None and _wall_clock_ms() - touched_s * 1000 > _OLD_MS
-
-    def _task_path(self, task_id: TaskId) -> Path:
-        return self._folder.task_path(str(task_id))
-
-    def _advance_restores(self) -> None:
-        if self._restorer.is_active:
-            self._awaiting_offsets += self._restorer.step(_RESTORING_POLL_S)
-        if self._awaiting_offsets and _now_ms() >= self._next_question_ms:
-            self._start_reading()
-
-    def _start_reading(self) -> None:
-        """Read on where the group has committed; offsets of an open transaction are waited for."""
-        tasks = self._awaiting_offsets
-        places = [kafka.TopicPartition(*tp) for task in tasks for tp in self._layout.inputs(task.id)]
-        try:
-            found = kafka.calling("ask for committed offsets", self._consumer.committed, places, _COMMITTED_TIMEOUT_S)
-        except (RetriableError, BrokerUnreachable) as error:
-            self._ask_later(str(error))
-            return
-        if errors := [place.error for place in found if place.error is not None]:
-            self._ask_later(str(errors[0]))
-            return
-        self._awaiting_offsets = []
-        committed = {TopicPartition(place.topic, place.partition): place.offset for place in found}
-        self._consumer.incremental_assign(
-            [kafka.TopicPartition(*tp, o if o >= 0 else kafka.OFFSET_BEGINNING) for tp, o in committed.items()]
-        )
-        for task in tasks:
-            inputs = self._layout.inputs(task.id)
-            task.committed_offsets = {tp: max(committed[tp], 0) for tp in inputs}
-            task.enter(TaskPhase.RUNNING)
-            self._intake.attach(task, inputs, _wall_clock_ms())
-        log.info("running tasks %s", " ".join(str(task.id) for task in tasks))
-
-    def _ask_later(self, reason: str) -> None:
-        """The answer may wait for a transaction of an earlier owner; the other tasks have their turn meanwhile."""
-        log.info("no committed offsets yet (%s); asking again", reason)
-        self._next_question_ms = _now_ms() + _QUESTION_PAUSE_MS
+        self._assignment.give_up(partitions, are_others_valid=False)
 
     def _close(self) -> None:
         """Leave in order: the open transaction, the group, the stores, the folder."""
@@ -458,11 +338,7 @@ class Worker:
             # Reason: a dynamic member leaves the group by it, a static one does not; on_revoke closes the tasks.
             self._consumer.close()
         finally:
-            for task in list(self._tasks.values()):
-                self._close_task(task)
-            self._restorer.close()
-            self._global_tables.close()
-            self._folder.release()
+            self._assignment.close()
 
 
 def _retried_with_care(task: Task, error: StepFailed) -> AbortableError:
@@ -471,14 +347,3 @@ def _retried_with_care(task: Task, error: StepFailed) -> AbortableError:
     return AbortableError(
         f"task {task.id}: the step {error} failed at the commit ({error.__cause__}); its records are run one by one"
     )
-
-
-def _now_ms() -> float:
-    return time.monotonic() * 1000
-
-
-def _wall_clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-__all__ = ["Worker"]
