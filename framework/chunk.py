@@ -53,6 +53,10 @@ class Column:
             self._encoded, self._serde = encoded, serde
         return encoded
 
+    def forms(self) -> list[Any]:
+        """The entries in the form that is at hand; equal entries have equal forms."""
+        return self._any()
+
     def has_none(self) -> bool:
         if self._encoded is not None:
             # Cost: bytes are nearly always there and not empty, and truth is quicker to ask for than equality.

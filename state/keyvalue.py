@@ -164,6 +164,11 @@ class KeyValueStore(Generic[V]):
         self.clock_ms = self._accepted_clock_ms = self._settled_clock_ms = self._committed_clock_ms = clock_ms
 
     @property
+    def settled_clock_ms(self) -> int:
+        """The stream time at the last `settle` (ms)."""
+        return self._settled_clock_ms
+
+    @property
     def has_clock_moved(self) -> bool:
         """True if the open transaction moved it."""
         return self.clock_ms != self._committed_clock_ms

@@ -44,8 +44,15 @@ class MemoryTopics:
     """All topics of an app by name."""
 
     def __init__(self, partitions: Mapping[str, int]) -> None:
-        self._topics = {name: MemoryTopic(name, count) for name, count in partitions.items()}
+        self._topics: dict[str, MemoryTopic] = {}
         self._sequence = 0
+        self.add(partitions)
+
+    def add(self, partitions: Mapping[str, int]) -> None:
+        """Make the topics that are not there yet."""
+        for name, count in partitions.items():
+            if name not in self._topics:
+                self._topics[name] = MemoryTopic(name, count)
 
     def __getitem__(self, name: str) -> MemoryTopic:
         return self._topics[name]

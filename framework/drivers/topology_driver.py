@@ -80,23 +80,30 @@ class TestDriver:
         self.now_ms = now
         self._chunk, self._max_keys, self._cache_entries = chunk, max_uncommitted_keys, cache_entries
         self._dice = random.Random(seed) if seed is not None else None
-        self._plan = app.plan()
-        self._layout = lay_out(self._plan, {t.name: t.partitions or partitions for t in self._plan.topics})
-        self._topics = MemoryTopics(self._layout.partitions)
-        self._inputs = {tp: task for task in self._layout.tasks() for tp in self._layout.inputs(task)}
-        self._read_topics = {tp.topic for tp in self._inputs}
+        self._default_partitions = partitions
+        self._topics = MemoryTopics({})
+        self._load(app)
         self._folder = Path(tempfile.mkdtemp(prefix="penstock-driver-")) if backend == "rocksdb" else None
         self._backends: dict[TaskId, BytesBackend] = {}
         self._tasks: dict[TaskId, Task] = {}
-        self._global_specs = {table.name: table.store_spec() for table in self._plan.global_tables}
         self._global = GlobalState((), MemoryBackend(()))
-        self._serdes = self._find_serdes()
         self._committed: dict[TopicPartition, int] = {}
         self._waiting: deque[StoredRecord] = deque()
         self._buffers: dict[TaskId, RecordBuffer] = {}  # of tasks whose inputs wait for each other
         self._outputs: list[Output] = []  # of the open transaction
         self._seen: Counter[str] = Counter()  # how many records of each topic were read
         self._start()
+
+    def _load(self, app: App) -> None:
+        self._plan = app.plan()
+        self._layout = lay_out(
+            self._plan, {t.name: t.partitions or self._default_partitions for t in self._plan.topics}
+        )
+        self._topics.add(self._layout.partitions)
+        self._global_specs = {table.name: table.store_spec() for table in self._plan.global_tables}
+        self._serdes = self._find_serdes()
+        self._inputs = {tp: task for task in self._layout.tasks() for tp in self._layout.inputs(task)}
+        self._read_topics = {tp.topic for tp in self._inputs}
 
     # What a test does
 
@@ -191,17 +198,32 @@ class TestDriver:
         return dict(sum((Counter(task.dropped) for task in self._tasks.values()), Counter()))
 
     def advance(self, duration: Duration) -> None:
-        """Move the wall clock on."""
-        self._run()
-        self.now_ms += to_ms(duration)
-        self._run()
+        """Move the wall clock on.
 
-    def restart(self, *, keep_state: bool = False) -> None:
+        It stops at each time that a timer or a function of `@app.every` waits for, so these find the clock exactly
+        there; methods with `@every(..., clock="wall")` are called once for all that was passed at once.
+
+        Raises:
+            TimeError: a timer or such a method failed; nothing of it is left.
+        """
+        self._run()
+        target_ms = self.now_ms + to_ms(duration)
+        while (due_ms := self._next_due_ms()) is not None and due_ms <= target_ms:
+            self._reach(max(due_ms, self.now_ms))
+        self._reach(target_ms)
+
+    def restart(self, app: App | None = None, *, keep_state: bool = False) -> None:
         """Crash and start again: what is not committed is gone and is done again from the committed offsets.
 
         The stores are lost too and come back from their changelogs, unless `keep_state`: a restart on the same disk.
+
+        Args:
+            app: another version of the app, which goes on with the topics and the state of the one before.
+            keep_state: see above; with another version only stores that both have are kept.
         """
         self._stop()
+        if app is not None:
+            self._load(app)
         if not keep_state:
             self._backends.clear()
             if self._folder is not None:
@@ -253,7 +275,14 @@ class TestDriver:
             specs = [store.spec for store in sub.stores]
             backend = self._open_backend(task_id, [spec.name for spec in specs])
             state = TaskState(specs, backend, self._cache_entries)
-            task = Task(task_id, sub, state, every_change=self._chunk == 1, global_tables=self._global.stores)
+            task = Task(
+                task_id,
+                sub,
+                state,
+                every_change=self._chunk == 1,
+                global_tables=self._global.stores,
+                clock=lambda: self.now_ms,
+            )
             task.enter(TaskPhase.RESTORING)
             for store in sub.stores:
                 tp = TopicPartition(store.changelog, task_id.partition)
@@ -263,6 +292,7 @@ class TestDriver:
                     state.restore(store.name, keys, rows.values, rows.timestamps, rows.offsets[-1])
             task.enter(TaskPhase.RUNNING)
             self._tasks[task_id] = task
+        self._due_ms = {call.name: self.now_ms + call.interval_ms for call in self._plan.periodic}
         self._rewind()
 
     def _open_backend(self, task_id: TaskId, stores: Sequence[str]) -> BytesBackend:
@@ -295,6 +325,34 @@ class TestDriver:
         for tp in self._inputs_of(task):
             buffer.drained(tp)
         return buffer
+
+    # Times
+
+    def _next_due_ms(self) -> int | None:
+        times = [*self._due_ms.values(), *(task.next_tick_ms() for task in self._tasks.values())]
+        return min((time for time in times if time is not None), default=None)
+
+    def _reach(self, now_ms: int) -> None:
+        """Let it be that time: what waits for it happens, and all that follows from it."""
+        self.now_ms = now_ms
+        while not self._tick():
+            pass  # the transaction was lost: what was due is due again
+        self._run()
+        for call in self._plan.periodic:
+            if self._due_ms[call.name] <= now_ms:
+                self._due_ms[call.name] += call.interval_ms
+                call.function()
+
+    def _tick(self) -> bool:
+        for task in self._tasks.values():
+            if task.is_wall_clocked:
+                try:
+                    task.tick(self.now_ms)
+                except StepFailed as error:
+                    raise task.time_error(error) from error.__cause__
+                finally:
+                    self._outputs += task.take_outputs()
+        return self._commit()
 
     # Chunks and commits
 
@@ -366,7 +424,7 @@ class TestDriver:
 
     def _commit(self) -> bool:
         """Make everything visible at once; False if a step failed, and the transaction is to be done again."""
-        tasks = [task for task in self._tasks.values() if task.next_offsets]
+        tasks = [task for task in self._tasks.values() if task.is_touched]
         changelogs = []
         for task in tasks:
             try:

@@ -4,6 +4,7 @@ from framework.dsl.app import App
 from framework.dsl.global_tables import GlobalTable
 from framework.dsl.grouped import GroupedStream
 from framework.dsl.grouped_tables import GroupedTable
+from framework.dsl.processors import Context, ListState, MapState, Processor, Timer, ValueState, every
 from framework.dsl.streams import Stream
 from framework.dsl.tables import Table
 from framework.dsl.topics import Topic
@@ -22,4 +23,11 @@ __all__ = [
     "sliding",
     "tumbling",
     "unlimited",
+    "Context",
+    "ListState",
+    "MapState",
+    "Processor",
+    "Timer",
+    "ValueState",
+    "every",
 ]

@@ -1,11 +1,17 @@
 """`App`: where a program is declared. Declaring only collects nodes; nothing connects to Kafka before `run`."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from framework.dsl.handlers import declare_handler
 from framework.dsl.origin import user_line
+from framework.dsl.periodic import periodic_call
+from framework.dsl.processing import add_processor
+from framework.dsl.processors import Processor
 from framework.dsl.scope import Scope
+from framework.dsl.sinks import add_sink
+from framework.dsl.streams import Stream
 from framework.dsl.topics import Topic
 from framework.dsl.topologies import declare_topology
 from framework.durations import Duration, to_ms
@@ -13,7 +19,7 @@ from framework.errors import DeclarationError
 from framework.naming import is_legal
 from framework.plan.compile import compile_plan
 from framework.plan.nodes import Node, SourceNode
-from framework.plan.plan import Plan
+from framework.plan.plan import PeriodicCall, Plan
 from framework.plan.tables import GlobalTableNode
 from framework.plan.topics import TopicSpec, serde_for
 from framework.plan.types import TypeRef
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 V = TypeVar("V")
 F = TypeVar("F", bound=Callable[..., Any])
+E = TypeVar("E", bound=Callable[[], Any])
+P = TypeVar("P", bound=type[Processor[Any, Any, Any]])
 
 
 class App:
@@ -60,6 +68,7 @@ class App:
         self._sources: dict[str, SourceNode] = {}
         self._global_tables: dict[str, GlobalTableNode] = {}
         self._topologies: dict[str, str] = {}
+        self._periodic: dict[str, PeriodicCall] = {}
 
     @overload
     def topic(
@@ -158,22 +167,73 @@ class App:
         return declare
 
     def handler(
-        self, source: Topic[Any, Any], *, to: Topic[Any, Any] | None = None, name: str | None = None
+        self,
+        source: Topic[Any, Any],
+        *,
+        to: Topic[Any, Any] | None = None,
+        concurrency: int = 1,
+        batch: bool = False,
+        name: str | None = None,
     ) -> Callable[[F], F]:
-        """Declare a function that is called with each value of a topic.
+        """Declare a function that is called with each value of a topic, and with its `Context` if it asks for it.
 
         What it returns goes `to` a topic with the record's key: a value, None for nothing, or several by `yield`.
+
+        Args:
+            source: the topic.
+            to: where results go.
+            concurrency: how many calls of an async function may be under way at once; calls of one key never are.
+            batch: the function gets a list of values and returns a list as long, None where there is no result.
+            name: of the step; None: the function's.
         """
 
         def declare(function: F) -> F:
-            declare_handler(self._scope(name or function.__name__), function, self._source(source), to)
+            scope = self._scope(name or function.__name__)
+            declare_handler(scope, function, self._source(source), to, concurrency=concurrency, batch=batch)
+            return function
+
+        return declare
+
+    def processor(
+        self, source: Topic[Any, Any], *, to: Topic[Any, Any] | None = None, name: str | None = None
+    ) -> Callable[[P], P]:
+        """Declare a class derived from `Processor` that is called with each record of a topic, with state per key.
+
+        Its stores are called after it: the state `total` of the class `Velocity` is `Velocity.total`.
+        """
+
+        def declare(processor: P) -> P:
+            scope = self._scope(name or processor.__name__)
+            stream: Stream[Any, Any] = Stream(scope, self._source(source))
+            node = add_processor(scope, processor, stream.spread_by_key("processor").node, scope.topology)
+            if to is not None:
+                add_sink(scope, node, to)
+            return processor
+
+        return declare
+
+    def every(self, interval: Duration) -> Callable[[E], E]:
+        """Declare a function without arguments that each worker process calls at this interval of its wall clock.
+
+        It runs on the worker's thread between chunks, the first time one interval after the start; an error stops the
+        worker. Several workers each call it: it is for what belongs to a process, such as a heartbeat.
+        """
+
+        def declare(function: E) -> E:
+            call = periodic_call(function, interval)
+            if before := self._periodic.get(call.name):
+                raise DeclarationError(
+                    f'{call.origin}: a function named "{call.name}" was declared with every() at {before.origin}.'
+                )
+            self._periodic[call.name] = call
             return function
 
         return declare
 
     def plan(self) -> Plan:
         """What the declared topologies come to: sub-topologies, stores, internal topics. Needs no Kafka."""
-        return compile_plan(self.id, self._nodes, max_idle_ms=self._max_idle_ms, idle_timeout_ms=self._idle_timeout_ms)
+        plan = compile_plan(self.id, self._nodes, max_idle_ms=self._max_idle_ms, idle_timeout_ms=self._idle_timeout_ms)
+        return replace(plan, periodic=tuple(self._periodic.values()))
 
     def batch(self, inputs: "Mapping[Topic[Any, Any], Iterable[Any]]") -> "BatchOutputs":
         """Run the app over bounded inputs, without Kafka, to their end; final results come out.

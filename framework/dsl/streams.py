@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from framework.dsl.global_tables import GlobalTable
     from framework.dsl.grouped import GroupedStream
     from framework.dsl.joins import Within
+    from framework.dsl.processors import Processor
     from framework.dsl.tables import Table
 
 K = TypeVar("K")
@@ -32,6 +33,7 @@ V = TypeVar("V")
 K2 = TypeVar("K2")
 V2 = TypeVar("V2")
 V3 = TypeVar("V3")
+R = TypeVar("R")
 
 
 class Stream(Generic[K, V]):
@@ -463,6 +465,16 @@ class Stream(Generic[K, V]):
         else:
             add_sink(self._scope, self.node, topic, name)
 
+    def process(self, processor: "type[Processor[K, V, R]]", *, name: str | None = None) -> "Stream[K, R]":
+        """Call a class derived from `Processor` with each record; its state belongs to the record's key.
+
+        Records without key are dropped and counted. Results keep key, timestamp and headers.
+        """
+        from framework.dsl.processing import add_processor
+
+        name = self._scope.name("process", name, stateful=True)
+        return Stream(self._scope, add_processor(self._scope, processor, self._keyed("process").node, name))
+
     # How it is done
 
     def _check_returns(self, verb: str, fn: Callable[[V], object], wanted: object, rule: str) -> None:
@@ -506,6 +518,10 @@ class Stream(Generic[K, V]):
         )
         self._scope.add(node)
         return Stream(self._scope, node, is_rekeyed=rekeyed or self.is_rekeyed)
+
+    def spread_by_key(self, verb: str) -> "Stream[K, V]":
+        """This stream, with its records on the partition of their key. Raises DeclarationError if they have none."""
+        return self._keyed(verb)
 
     def _keyed(self, verb: str) -> "Stream[K, V]":
         """This stream, repartitioned if its keys were changed."""

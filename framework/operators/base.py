@@ -15,7 +15,7 @@ with any limit on the uncommitted changes.
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +92,10 @@ class WallClocked(AnyOperator):
     def tick(self, now_ms: int) -> Sequence[Chunk]:
         """What becomes due now (ms since the epoch); outputs as those of `receive`."""
 
+    def next_tick_ms(self) -> int | None:
+        """The exact time that the step waits for next, if there is one; clocks that jump stop there."""
+        return None
+
 
 @dataclass
 class OperatorContext:
@@ -100,7 +104,7 @@ class OperatorContext:
     `stores` by name; with `every_change` tables pass every change on, whatever their nodes say; `dropped` counts
     records by step and reason; `outputs` tells which outputs beside the main one somebody reads, by step;
     `with_olds` are the steps whose changes must say what they replace (`Chunk.olds`); `global_tables` by name, which
-    change between chunks only.
+    change between chunks only; `partition` is the task's, and `clock` tells the time of day (ms since the epoch).
     """
 
     stores: Mapping[str, KeyValueStore[Any]]
@@ -109,6 +113,8 @@ class OperatorContext:
     outputs: Mapping[Node, frozenset[int]] = field(default_factory=dict)
     with_olds: frozenset[Node] = frozenset()
     global_tables: Mapping[str, KeyValueStore[Any]] = field(default_factory=dict)
+    partition: int = 0
+    clock: Callable[[], int] = lambda: 0
 
 
 class StepFailed(Exception):  # control flow inside the framework: the task turns it into a RecordError

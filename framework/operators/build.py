@@ -9,7 +9,9 @@ from framework.operators.branch import BranchOperator, RouteOperator
 from framework.operators.cogroup import CogroupOperator
 from framework.operators.deduplicate import DeduplicateOperator
 from framework.operators.foreign_key_join import ForeignJoinOperator, SubscribeOperator, SubscriptionsOperator
+from framework.operators.handle import HandleOperator
 from framework.operators.lift import LIFTED, LiftedOperator, pass_on
+from framework.operators.processor import build_processor
 from framework.operators.rate import LimitOperator
 from framework.operators.session_aggregate import SessionOperator
 from framework.operators.sliding_aggregate import SlidingOperator
@@ -25,6 +27,7 @@ from framework.plan.foreign_keys import ForeignJoinNode, SubscribeNode, Subscrip
 from framework.plan.joins import StreamJoinNode
 from framework.plan.limits import DeduplicateNode, LimitNode
 from framework.plan.nodes import AggregateNode, BranchNode, Node, RouteNode, StepNode, TableNode
+from framework.plan.processors import HandleNode, ProcessorNode
 from framework.plan.tables import (
     GlobalJoinNode,
     StreamTableJoinNode,
@@ -91,6 +94,8 @@ BUILDERS: Mapping[type[Node], Callable[[Any, OperatorContext], AnyOperator]] = {
     SubscribeNode: SubscribeOperator,
     SubscriptionsNode: SubscriptionsOperator,
     ForeignJoinNode: ForeignJoinOperator,
+    HandleNode: HandleOperator,
+    ProcessorNode: build_processor,
 }
 
 

@@ -5,7 +5,7 @@ all their records are there and are put in the order of the input (`Chunk.order`
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +48,8 @@ class Pipeline:
         *,
         every_change: bool = False,
         global_tables: Mapping[str, KeyValueStore[Any]] | None = None,
+        partition: int = 0,
+        clock: Callable[[], int] = lambda: 0,
     ) -> None:
         self.outputs: list[Output] = []
         self._is_ordered = sub.is_ordered
@@ -62,6 +64,8 @@ class Pipeline:
             outputs={node: frozenset(o) for node, o in outputs.items()},
             with_olds=asked_for_olds(sub.steps),
             global_tables=global_tables or {},
+            partition=partition,
+            clock=clock,
         )
         self._steps = [
             Step(node, node.parents, build_operator(node, self._context), _targets(node, outputs.get(node, {})))
@@ -85,6 +89,11 @@ class Pipeline:
     def is_wall_clocked(self) -> bool:
         """True if a step has work at times of day."""
         return any(isinstance(step.operator, WallClocked) for step in self._steps)
+
+    def next_tick_ms(self) -> int | None:
+        """The first exact time of day that a step waits for (ms)."""
+        times = [step.operator.next_tick_ms() for step in self._steps if isinstance(step.operator, WallClocked)]
+        return min((time for time in times if time is not None), default=None)
 
     def process(self, inputs: Sequence[tuple[str, Records, Sequence[int] | None]]) -> int:
         """Run records through the steps.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode
+from framework.plan.nodes import Node, Origin, RepartitionNode, SinkNode, SourceNode
 from framework.plan.tables import GlobalTableNode
 from framework.plan.topics import InternalTopic, TopicRole, TopicSpec
 from serde import Serde
@@ -80,6 +80,16 @@ class SubTopology:
 
 
 @dataclass(frozen=True)
+class PeriodicCall:
+    """A function that every worker calls at an interval of its wall clock, counted from its start."""
+
+    name: str
+    interval_ms: int
+    function: Callable[[], object]
+    origin: Origin
+
+
+@dataclass(frozen=True)
 class Plan:
     """An app, compiled.
 
@@ -89,6 +99,7 @@ class Plan:
         max_idle_ms: how long records wait for another input of their task that has nothing more.
         idle_timeout_ms: after so long without records a task follows the stream time of its peers; 0: never.
         global_tables: those of which every worker holds all; their topics are among `topics`.
+        periodic: functions that each worker calls at an interval.
     """
 
     app_id: str
@@ -98,6 +109,7 @@ class Plan:
     max_idle_ms: int = 0
     idle_timeout_ms: int = 0
     global_tables: tuple[GlobalTableNode, ...] = ()
+    periodic: tuple[PeriodicCall, ...] = ()
 
     @property
     def source_topics(self) -> tuple[TopicSpec, ...]:

@@ -9,6 +9,7 @@ A task knows no Kafka: the worker and the test driver feed it records and take w
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from time import time_ns
 from typing import Any
 
 from framework.errors import RecordError, TimeError
@@ -44,7 +45,8 @@ class Task:
     the last one. `is_finished` says that the steps were told that nothing follows.
 
     With `every_change` all tables pass every change on, whatever they were declared with. `global_tables` by name are
-    those of the worker, for look-ups.
+    those of the worker, for look-ups; `clock` tells the time of day (ms since the
+    epoch), None: the system's.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Task:
         *,
         every_change: bool = False,
         global_tables: Mapping[str, KeyValueStore[Any]] | None = None,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         self.id, self.sub, self.state = task_id, sub, state
         self.phase = TaskPhase.CREATED
@@ -63,7 +66,14 @@ class Task:
         self.is_finished = False
         # Reason: a failure while flushing names no record; the same records are then run one by one, each flushed.
         self.is_careful = False
-        self._pipeline = Pipeline(sub, state.stores, every_change=every_change, global_tables=global_tables)
+        self._pipeline = Pipeline(
+            sub,
+            state.stores,
+            every_change=every_change,
+            global_tables=global_tables,
+            partition=task_id.partition,
+            clock=clock or _system_clock_ms,
+        )
         self._outputs: list[Output] = []
 
     def enter(self, phase: TaskPhase) -> None:
@@ -156,6 +166,13 @@ class Task:
             self._pipeline.take_outputs()
             raise
         self._keep()
+        if self.is_careful:
+            # Reason: in careful mode the commit does not flush any more.
+            self.flush()
+
+    def next_tick_ms(self) -> int | None:
+        """The first exact time of day that a step waits for (ms)."""
+        return self._pipeline.next_tick_ms()
 
     def _keep(self) -> None:
         self.state.accept()
@@ -279,3 +296,7 @@ class Task:
             task=self.id,
             step=node.name if node is not None else None,
         )
+
+
+def _system_clock_ms() -> int:
+    return time_ns() // 1_000_000
