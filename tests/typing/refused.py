@@ -1,6 +1,6 @@
 """Mistakes that mypy must refuse: exactly the lines marked so."""
 
-from framework import App, Stream, Table
+from framework import App, Context, ListState, MapState, Processor, Stream, Table, ValueState
 from framework.testing import TestDriver
 
 app = App("mistaken")
@@ -31,3 +31,26 @@ def drive() -> None:
         driver.send(counts, 4, key=5)  # mistake
         rows: list[tuple[str, str]] = driver.read(counts)  # mistake
         print(rows)
+
+
+class Totals(Processor[str, str, int]):
+    """Its states are typed."""
+
+    total = ValueState(int, default=0)
+    last = ValueState(str)
+    seen = ListState(str)
+    by_name = MapState(str, int)
+
+    def process(self, value: str, ctx: Context[str]) -> int | None:
+        self.total.set("x")  # mistake
+        self.last.get().upper()  # mistake
+        self.seen.append(1)  # mistake
+        self.by_name.put(1, 1)  # mistake
+        ctx.timer(at="noon")  # mistake
+        ctx.timer()  # mistake
+        return value  # mistake
+
+
+@app.topology(lines)
+def of_other_values(lines: Stream[str, int]) -> None:
+    lines.process(Totals)  # mistake
