@@ -45,8 +45,7 @@ class Task:
     the last one. `is_finished` says that the steps were told that nothing follows.
 
     With `every_change` all tables pass every change on, whatever they were declared with. `global_tables` by name are
-    those of the worker, for look-ups; `clock` tells the time of day (ms since the
-    epoch), None: the system's.
+    those of the worker, for look-ups; `clock` tells the time of day (ms since the epoch), None: the system's.
     """
 
     def __init__(
