@@ -12,6 +12,7 @@ from framework.dsl.topics import Topic
 from framework.durations import Duration
 from framework.plan.nodes import Changes, Node, StepNode, TableNode
 from framework.plan.tables import (
+    EACH_CHANGE,
     JoinKind,
     PartsRepartitionNode,
     TableFilterNode,
@@ -286,10 +287,21 @@ class Table(Generic[K, V]):
         self, pair: Callable[[Any, Any], tuple[Any, Any]], key: TypeRef, value: TypeRef, name: str | None
     ) -> "GroupedTable[Any, Any]":
         from framework.dsl.grouped_tables import GroupedTable
+        from framework.dsl.table_joins import is_base, output_of
 
         name = self._scope.name("group_by", name, stateful=True)
+        parent, view = self.node, None
+        if self._ref is not None or is_base(self.node):
+            parent, view = output_of(self._scope, self.ref().base, EACH_CHANGE), self.ref().view
         group = TableGroupNode(
-            name=name, verb="group_by", origin=user_line(), parents=(self.node,), key=key, value=value, pair=pair
+            name=name,
+            verb="group_by",
+            origin=user_line(),
+            parents=(parent,),
+            key=key,
+            value=value,
+            pair=pair,
+            view=view,
         )
         repartition = PartsRepartitionNode(
             name=name,

@@ -1,7 +1,8 @@
 """Grouping of tables: a row that changes is taken out of the group it was in and put into the one it is in now.
 
 Both travel by a repartition topic. If both fall on the same key they are one record, so that the group changes once;
-else the old goes first.
+else the old goes first. Each change travels, whatever the table passes on to others: a group that a row was in for a
+moment has been there, however the input is cut.
 """
 
 from collections.abc import Callable
@@ -18,14 +19,18 @@ class TableGroupOperator(Operator):
     """Changes of rows to `Change`s of groups. What has a null key or value is in no group."""
 
     def __init__(self, node: TableGroupNode, _: OperatorContext) -> None:
-        self._pair = node.pair
+        self._pair, self._view = node.pair, node.view
 
     def process(self, chunk: Chunk) -> Chunk:
         olds = chunk.olds if chunk.olds is not None else [None] * len(chunk)
+        news = chunk.values.decoded
+        if self._view is not None:
+            olds = [None if old is None else self._view(old[0]) for old in olds]
+            news = list(map(self._view, news))
         places: list[int] = []
         keys: list[Any] = []
         changes: list[Change[Any]] = []
-        for place, (key, new, old) in enumerate(zip(chunk.keys.decoded, chunk.values.decoded, olds, strict=True)):
+        for place, (key, new, old) in enumerate(zip(chunk.keys.decoded, news, olds, strict=True)):
             left, joined = self._grouped(key, old), self._grouped(key, new)
             if left is not None and joined is not None and left[0] == joined[0]:
                 found = [(left[0], Change(joined[1], left[1]))]

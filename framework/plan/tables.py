@@ -96,12 +96,14 @@ class VersionedTableNode(Node):
 class TableGroupNode(Node):
     """Turns each change of a table into what to subtract and what to add, by new keys: its values are `Change`s.
 
-    `pair(key, value)` gives the new key and the value that is aggregated.
+    `pair(key, value)` gives the new key and the value that is aggregated. With a `view` its parent tells each change of
+    the table's base; else its parent is the table, which has no base.
     """
 
     needs_olds: ClassVar[bool] = True
 
     pair: Callable[[Any, Any], tuple[Any, Any]]
+    view: View | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
