@@ -6,8 +6,8 @@ What a left row's change asks for:
 |---|---|---|---|
 | if there | new, inner | kept | the right row, if there is one |
 | always | new, left; or its foreign key or value has changed | kept | the right row or null |
-| leave | its foreign key has changed, to the old one, inner | removed | none |
-| leave and answer | deleted; to the old one, left | removed | null |
+| leave | its foreign key has changed, to the old one | removed | none |
+| leave and answer | deleted, inner | removed | null |
 
 An answer carries the digest of the left value that asked. If the left row has another value by then, the answer is
 stale and discarded; the newer value has asked too. A digest is of the value as the left table's type writes it.
@@ -64,8 +64,9 @@ class SubscribeOperator(Operator):
         before = None if old is None else self._foreign_key(old)
         now = None if new is None else self._foreign_key(new)
         if self._is_left:
-            left = [(before, LEAVE_AND_ANSWER)] if before is not None and before != now else []
-            # Reason: a deleted row is answered too; its subscription, if any, is gone with the line before.
+            # Reason: only the new foreign key answers. Answers of two right partitions come in any order, and a null of
+            # the old one would replace the row of the new one. A deleted row is answered too, by the null key.
+            left = [(before, LEAVE)] if before is not None and before != now else []
             return [*left, (now, ALWAYS)]
         if now is None:
             if before is None:
