@@ -51,7 +51,7 @@ def join_streams(
     this, other = left._keyed(verb), right._keyed(verb)
     this.node.key.learn(other.node.key.known)
     scope.check_edge("keys", other.node.key, this.node.key.known, "the stream it is joined with")
-    _check_partitions(scope, verb, this.node, other.node)
+    check_partitions(scope, verb, this.node, other.node)
     node = StreamJoinNode(
         name=name,
         verb=verb,
@@ -97,7 +97,7 @@ def _or_none(ref: TypeRef, may_be_none: bool) -> TypeRef:
     return ref if not may_be_none or known is UNKNOWN else TypeRef(Union[known, None])  # noqa: UP007  # known is data
 
 
-def _check_partitions(scope: Scope, verb: str, left: Node, right: Node) -> None:
+def check_partitions(scope: Scope, verb: str, left: Node, right: Node) -> None:
     """Equal keys meet only in equal partitions; where both sides state how many there are, they can be compared now."""
     mine, its = _stated_partitions(left), _stated_partitions(right)
     if len(mine) == 1 and len(its) == 1 and mine != its:

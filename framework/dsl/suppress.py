@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any, get_origin
 
 from framework.dsl.annotations import type_name
+from framework.dsl.joins import milliseconds
 from framework.dsl.origin import user_line
-from framework.dsl.table_joins import milliseconds
 from framework.durations import Duration
 from framework.plan.nodes import Node
 from framework.plan.tables import SuppressNode, TableFilterNode, TableMapNode, VersionedTableNode
@@ -94,7 +94,6 @@ def _grace_of_window(table: "Table[Any, Any]") -> int:
     if grace_ms is None or (get_origin(known) or known) is not Windowed:
         raise table._scope.error(
             f'suppress(until="window closes") follows a windowed aggregation, but the keys of this table are '
-            f"{type_name(known)}: put it directly after "
-            "one, or use a duration."
+            f"{type_name(known)}: put it directly after one, or use a duration."
         )
     return int(grace_ms)

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any, Union
 
 from framework.dsl.annotations import is_assignable, type_name
 from framework.dsl.global_tables import GlobalTable
+from framework.dsl.joins import check_partitions, milliseconds
 from framework.dsl.origin import user_line
 from framework.dsl.scope import Scope, stated
-from framework.durations import Duration, to_ms
+from framework.durations import Duration
 from framework.plan.foreign_keys import ForeignJoinNode, SubscribeNode, SubscriptionsNode
 from framework.plan.nodes import AggregateNode, Changes, Node, OutputNode, TableNode
 from framework.plan.tables import (
@@ -65,6 +66,7 @@ def join_tables(
     _check_table(scope, verb, right)
     name = scope.name(verb, name, stateful=True)
     _check_keys(scope, left.node.key, right.node, "the table it is joined with")
+    check_partitions(scope, verb, left.node, right.node)
     function, value = _result(scope, verb, function, known, left.node.value, right.node.value, kind)
     left_ref, right_ref = left.ref(), right.ref()
     node = TableJoinNode(
@@ -199,6 +201,7 @@ def join_stream_with_table(
     name = scope.name(verb, name, stateful=grace is not None)
     keyed = stream._keyed(verb)
     _check_keys(scope, keyed.node.key, table.node, "the table it is joined with")
+    check_partitions(scope, verb, keyed.node, table.node)
     function, value = _result(scope, verb, function, known, keyed.node.value, table.node.value, kind)
     ref = table.ref()
     if grace is not None and not ref.is_versioned:
@@ -301,14 +304,6 @@ def output_of(scope: Scope, base: Node, index: int) -> OutputNode:
     )
     scope.add(output)
     return output
-
-
-def milliseconds(scope: Scope, verb: str, what: str, duration: Duration) -> int:
-    """A duration that the user gave to a verb. Raises DeclarationError."""
-    try:
-        return to_ms(duration)
-    except (ValueError, TypeError) as error:
-        raise scope.error(f"{verb}({what}={duration!r}): {error}.") from error
 
 
 def _check_table(scope: Scope, verb: str, right: object) -> None:

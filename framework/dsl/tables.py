@@ -345,7 +345,7 @@ def table_of(stream: Stream[K, V], history: Duration | None, changes: Changes, n
     Raises:
         DeclarationError: the stream has no key, or the history is no duration or none at all.
     """
-    from framework.dsl.table_joins import milliseconds
+    from framework.dsl.joins import milliseconds
 
     scope = stream._scope
     if changes not in ("latest", "all"):
