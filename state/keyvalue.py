@@ -25,6 +25,7 @@ from state.stamps import unstamp
 
 V = TypeVar("V")
 _ENTRY_OVERHEAD_BYTES = 150  # a dict's slot, a key, a tuple and two numbers, roughly
+_ABSENT: Any = (None, -1)
 
 
 class KeyValueStore(Generic[V]):
@@ -59,6 +60,11 @@ class KeyValueStore(Generic[V]):
         if self._order is not None:
             known = self._order
             known.update([key for key in changes if key not in known])
+        self._age()
+
+    def remember_absent(self, keys: Collection[bytes]) -> None:
+        """The caller knows that these keys have no entry: looking for them costs nothing while that is remembered."""
+        self._young.update(dict.fromkeys(keys, _ABSENT))
         self._age()
 
     def put(self, key: bytes, entry: V) -> None:

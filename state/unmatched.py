@@ -26,10 +26,9 @@ class UnmatchedKey(NamedTuple):
     number: int
 
 
-def unmatched_bytes(end_ms: int, row: UnmatchedKey) -> bytes:
-    """The key of a row (whose own key is encoded) whose window ends then (ms)."""
-    key: bytes = row.key
-    return _HEAD.pack(end_ms, row.time, row.side, row.number) + key
+def unmatched_bytes(end_ms: int, time_ms: int, side: int, number: int, key: bytes) -> bytes:
+    """The key of a row whose window ends then (ms); its own key is encoded."""
+    return _HEAD.pack(end_ms, time_ms, side, number) + key
 
 
 def unmatched_row(data: bytes) -> UnmatchedKey:
@@ -53,7 +52,9 @@ class UnmatchedKeySerde(GuardedSerde[UnmatchedKey]):
     def _encode_all(self, values: Sequence[UnmatchedKey]) -> list[bytes]:
         keys: list[Any] = self.inner.serialize_many([row.key for row in values])
         return [
-            unmatched_bytes(row.time + (self.left_ms if row.side == LEFT else self.right_ms), row._replace(key=key))
+            unmatched_bytes(
+                row.time + (self.left_ms if row.side == LEFT else self.right_ms), row.time, row.side, row.number, key
+            )
             for key, row in zip(keys, values, strict=True)
         ]
 

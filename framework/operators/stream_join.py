@@ -92,47 +92,61 @@ class Waiting:
 
     def __init__(self, store: KeyValueStore[Any], bound_ms: int) -> None:
         self._store, self._bound_ms = store, bound_ms
-        self._added: dict[bytes, int] = {}
-        self._removed: dict[bytes, int] = {}
-        self._matched: set[bytes] = set()  # of those added
+        self._changes: dict[bytes, tuple[bytes | None, int]] = {}
+        self._waits: dict[bytes, bool] = {}  # of the rows that the chunk has met
         self._due = [key for key, _ in store.scan(None, time_bytes(bound_ms))] if bound_ms > 0 else []
         heapify(self._due)
 
-    def add(self, end_ms: int, row: UnmatchedKey) -> None:
-        """This row waits."""
-        key = unmatched_bytes(end_ms, row)
-        self._added[key] = row.time
+    def add(self, side: Side, key: bytes, time_ms: int, suffix: bytes) -> None:
+        """This row waits, as nothing has matched it."""
+        end_ms = time_ms + side.after_ms
+        index = unmatched_bytes(end_ms, time_ms, side.rank, number_of(suffix), key)
+        self._waits[index] = True
+        self._changes[index] = (b"", time_ms)
         if end_ms < self._bound_ms:
-            heappush(self._due, key)
+            heappush(self._due, index)
 
-    def remove(self, end_ms: int, row: UnmatchedKey) -> None:
-        """This row has been matched, if it waits."""
-        key = unmatched_bytes(end_ms, row)
-        if self._added.pop(key, None) is not None:
-            self._matched.add(key)
-        elif key not in self._removed:
-            entry = self._store.get(key)
+    def never(self, side: Side, key: bytes, time_ms: int, suffix: bytes) -> None:
+        """This new row need not wait: something matched it when it came."""
+        self._waits[unmatched_bytes(time_ms + side.after_ms, time_ms, side.rank, number_of(suffix), key)] = False
+
+    def matched(self, side: Side, key: bytes, time_ms: int, suffix: bytes) -> None:
+        """Something has matched this row; it waits no longer."""
+        index = unmatched_bytes(time_ms + side.after_ms, time_ms, side.rank, number_of(suffix), key)
+        waits = self._waits.get(index)
+        if waits:
+            del self._changes[index]
+        elif waits is None:
+            entry = self._store.get(index)
             if entry is not None and entry[0] is not None:
-                self._removed[key] = row.time
+                self._changes[index] = (None, time_ms)
+        self._waits[index] = False
 
     def closed(self, bound_ms: int) -> list[UnmatchedKey]:
         """The rows whose windows end before this (ms); they wait no longer."""
         rows = []
         bound = time_bytes(max(0, bound_ms))
         while self._due and self._due[0] < bound:
-            key = heappop(self._due)
-            if key in self._removed or key in self._matched:
+            index = heappop(self._due)
+            waits = self._waits.get(index)
+            if waits is False:
                 continue
-            row = unmatched_row(key)
+            row = unmatched_row(index)
             rows.append(row)
-            if self._added.pop(key, None) is None:
-                self._removed[key] = row.time
+            if waits:
+                del self._changes[index]
+            else:
+                self._changes[index] = (None, row.time)
+            self._waits[index] = False
         return rows
 
     def store(self, stream_time_ms: int) -> None:
         """Put the changes into the store, and its clock."""
-        changes = {key: (b"", time_ms) for key, time_ms in self._added.items()}
-        self._store.put_many({**changes, **{key: (None, time_ms) for key, time_ms in self._removed.items()}})
+        changes = self._changes
+        self._store.remember_absent(
+            [index for index, waits in self._waits.items() if not waits and index not in changes]
+        )
+        self._store.put_many(changes)
         self._store.clock_ms = max(self._store.clock_ms, stream_time_ms)
 
 
@@ -226,16 +240,15 @@ class StreamJoinOperator(JoiningOperator, EventTimed):
         for suffix, (row, row_ms) in found:
             results.add(key, self._joined(this, value, row), max(timestamp, row_ms), headers)
             if waiting is not None and other.is_outer and row_ms + other.after_ms + self._grace_ms >= now:
-                waiting.remove(row_ms + other.after_ms, UnmatchedKey(row_ms, other.rank, key, number_of(suffix)))
-        is_unmatched = this.is_outer and not found
-        if is_unmatched and not is_open:
+                waiting.matched(other, key, row_ms, suffix)
+        if this.is_outer and not found and not is_open:
             results.add(key, self._joined(this, value, None), timestamp, headers)
         suffix_or_none = self._keep(this, key, value, timestamp)
-        if waiting is not None and is_unmatched and is_open:
+        if waiting is not None and this.is_outer and is_open:
             # Invariant: a row whose window is open is kept, because its side's time is not beyond stream time.
             assert suffix_or_none is not None
-            row_key = UnmatchedKey(timestamp, this.rank, key, number_of(suffix_or_none))
-            waiting.add(timestamp + this.after_ms, row_key)
+            note = waiting.never if found else waiting.add
+            note(this, key, timestamp, suffix_or_none)
 
     def _pass(
         self, this: Side, key: bytes, value: Any, timestamp: int, headers: Headers | None, results: Results
