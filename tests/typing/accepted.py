@@ -37,6 +37,26 @@ def branches(orders: Stream[str, Order]) -> None:
     large.merge(small).map(lambda order: order.amount).to(counts)
 
 
+texts = app.topic("texts", key=str, value=str)
+
+
+@app.topology(orders, texts, to=(texts, orders))
+def pairs(orders: Stream[str, Order], texts: Stream[str, str]) -> tuple[Stream[str, str], Stream[str, Order]]:
+    both = orders.join(texts, value=lambda order, text: text * order.amount, within="5s", grace="1s")
+    perhaps = orders.left_join(texts, value=lambda order, text: text or order.customer, within=("0s", "5s"))
+    either = orders.outer_join(texts, value=lambda order, text: text if order is None else order.customer, within="5s")
+    texts_or_none = either.map(lambda text: text or "")
+    known = orders.semi_join(texts, within="5s", late="drop")
+    return both.merge(perhaps, texts_or_none), known.deduplicate(lambda order: order.customer, within="1h")
+
+
+@app.topology(orders, name="routes")
+def routes(orders: Stream[str, Order]) -> None:
+    parts = orders.limit_rate(3, per="1s").branch({"large": lambda order: order.amount > 10}, otherwise="small")
+    amounts = parts["small"].with_headers(lambda order: {"customer": order.customer}).map(lambda order: order.amount)
+    amounts.with_timestamps(lambda amount: 1000 * amount).to(lambda amount: counts, topics=(counts,))
+
+
 def drive() -> int:
     with TestDriver(app) as driver:
         driver.send(orders, Order("a", 1), key="k")

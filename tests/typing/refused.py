@@ -25,6 +25,19 @@ def mistakes(lines: Stream[None, str]) -> None:
     lines.count()  # mistake
 
 
+texts = app.topic("texts", key=str, value=str)
+
+
+@app.topology(texts, counts)
+def mistaken_joins(texts: Stream[str, str], counts: Stream[str, int]) -> None:
+    texts.join(counts, value=lambda text, count: text + count, within="5s")  # mistake
+    texts.left_join(counts, value=lambda text, count: count + 1, within="5s")  # mistake
+    texts.join(counts, value=lambda text, count: text, within=5)  # mistake
+    texts.semi_join(counts, within="5s", late="never")  # mistake
+    texts.with_timestamps(lambda text: text)  # mistake
+    texts.to(lambda text: 1, topics=())  # mistake
+
+
 def drive() -> None:
     with TestDriver(app) as driver:
         driver.send(counts, "four", key="k")  # mistake
