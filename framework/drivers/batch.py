@@ -1,12 +1,14 @@
 """A bounded run: the plan, operators and tasks of production over inputs with an end, without Kafka.
 
 Every topic has one partition. Sub-topologies run one after the other, each over all of its input, so what travels
-through a repartition topic is complete before it is read. Several inputs of one task are read in the order of their
+through a repartition topic is complete before it is read; only those that ask and answer each other, for a join by a
+foreign key, take turns until nobody asks any more. Several inputs of one task are read in the order of their
 timestamps. At the end of its input every step sends what it still holds back. Stores are in memory and gone afterwards;
 there are no changelogs. What an app reads of what it writes itself comes after what was given for that topic.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -182,6 +184,7 @@ class Batch:
             sink.topic: [] for sub in plan.sub_topologies for sink in sub.sinks if sink.topic in read
         }
         self._user_topics = {topic.name for topic in plan.topics}
+        self.given: Counter[str] = Counter()  # records of the input, by topic
         specs = [table.store_spec() for table in plan.global_tables]
         self.global_tables = GlobalState(specs, MemoryBackend([spec.name for spec in specs]))
 
@@ -199,14 +202,30 @@ class Batch:
             inputs[table.name] = iter(rows)
             keys, values = [row.key for row in rows], [row.value for row in rows]
             self.global_tables.apply(table.name, 0, keys, values, [row.timestamp_ms for row in rows], len(rows))
-        for level in levels(self._plan, self._between):
-            for sub in level:
-                _SubRun(self, sub, self._chunk_records).run(
-                    {topic: self._whole(topic, inputs.get(topic, iter(()))) for topic in sub.topics}
-                )
+        for level in levels(self._plan, self._between, with_answers=True):
+            runs = [_SubRun(self, sub, self._chunk_records) for sub in level]
+            for run in runs:
+                run.feed({topic: self._whole(topic, inputs.get(topic, iter(()))) for topic in run.topics})
+            self._exchange(runs)
+            for run in runs:
+                run.finish()
+            self._exchange(runs)
+            for run in runs:
+                run.close()
+
+    def _exchange(self, runs: Sequence["_SubRun"]) -> None:
+        """Feed each run what the others have written for it meanwhile, until nobody asks or answers any more."""
+        for run in runs:
+            run.commit()
+        while asked := [(run, news) for run in runs if (news := run.unread(self._between))]:
+            for run, news in asked:
+                run.feed({topic: iter(rows) for topic, rows in news.items()})
+                run.commit()
 
     def _whole(self, topic: str, given: Iterator[EncodedRecord]) -> Iterator[EncodedRecord]:
-        yield from given
+        for row in given:
+            self.given[topic] += 1
+            yield row
         yield from self._between.get(topic, ())
 
     def take(self, output: Output) -> None:
@@ -229,18 +248,23 @@ class _SubRun:
         self._task = Task(TaskId(sub.index, 0), sub, state, global_tables=batch.global_tables.stores)
         self._task.enter(TaskPhase.RESTORING)
         self._task.enter(TaskPhase.RUNNING)
+        self._offsets: Counter[str] = Counter()
 
-    def run(self, inputs: Mapping[str, Iterator[EncodedRecord]]) -> None:
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return self._sub.topics
+
+    def feed(self, inputs: Mapping[str, Iterator[EncodedRecord]]) -> None:
+        """Process inputs up to their ends."""
         places = [TopicPartition(topic, 0) for topic in inputs]
-        offsets = dict.fromkeys(places, 0)
         buffer = RecordBuffer(places)
         open_inputs = {tp: inputs[tp.topic] for tp in places}
         while open_inputs or len(buffer):
             for tp in [tp for tp in open_inputs if buffer.count(tp) < self._chunk_records]:
                 rows = list(islice(open_inputs[tp], self._chunk_records))
                 if rows:
-                    buffer.add(tp, self._task.timed(tp, _records(rows, offsets[tp])))
-                    offsets[tp] += len(rows)
+                    buffer.add(tp, self._task.timed(tp, _records(rows, self._offsets[tp.topic])))
+                    self._offsets[tp.topic] += len(rows)
                 else:
                     del open_inputs[tp]
                     buffer.drained(tp)
@@ -248,19 +272,32 @@ class _SubRun:
                 self._task.process_batch(chunk)
                 self._send()
                 if self._task.state.uncommitted_count >= _COMMIT_KEYS:
-                    self._commit()
+                    self.commit()
+
+    def unread(self, between: Mapping[str, Sequence[EncodedRecord]]) -> dict[str, Sequence[EncodedRecord]]:
+        """What was written for it since it last read."""
+        return {
+            topic: rows
+            for topic in self._sub.topics
+            if topic in between and (rows := between[topic][self._offsets[topic] - self._batch.given[topic] :])
+        }
+
+    def finish(self) -> None:
+        """Nothing follows: let out what waits for time."""
         try:
             self._task.finish({})
         except StepFailed as error:
             raise self._task.time_error(error) from error
-        self._commit()
+
+    def close(self) -> None:
         self._task.close()
 
     def _send(self) -> None:
         for output in self._task.take_outputs():
             self._batch.take(output)
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
+        """Send on what the steps kept back."""
         try:
             self._task.flush()
             self._send()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from framework import App, ConfigError, DeclarationError, RecordError, Stream, Table, Topic
+from framework import App, ConfigError, DeclarationError, GlobalTable, RecordError, Stream, Table, Topic
 from framework.drivers.batch import run_batch_on_files
 
 
@@ -184,3 +184,37 @@ def test_batch_empty_input_writes_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "lines.txt").touch()
     run_batch_on_files(app.plan(), {"lines": tmp_path / "lines.txt"}, {"counts": tmp_path / "counts.jsonl"})
     assert (tmp_path / "counts.jsonl").read_text() == ""
+
+
+def test_join_by_foreign_key_over_a_batch_ends_with_what_both_tables_say() -> None:
+    app = App("batch")
+    orders, customers = app.topic("orders", key=str, value=str), app.topic("customers", key=str, value=str)
+    names = app.topic("names", key=str, value=str)
+    sizes = app.topic("sizes", key=str, value=int)
+
+    @app.topology(orders, customers, to=(names, sizes))
+    def join(orders: Table[str, str], customers: Table[str, str]) -> tuple[Table[str, str], Table[str, int]]:
+        joined = orders.join(customers, on=lambda order: order, value=lambda order, name: f"{order}:{name}", type=str)
+        return joined, joined.group_by(lambda name: name).count()
+
+    outputs = app.batch(
+        {
+            orders: [("1", "a", 0), ("2", "b", 1), ("3", "a", 2), ("2", "c", 3), ("4", "none", 4)],
+            customers: [("a", "Ann", 1), ("b", "Bob", 1), ("c", "Cy", 5), ("a", "Anna", 6)],
+        }
+    )
+    assert outputs.table(names) == {"1": "a:Anna", "2": "c:Cy", "3": "a:Anna"}
+    assert {group: n for group, n in outputs.table(sizes).items() if n} == {"a:Anna": 2, "c:Cy": 1}
+
+
+def test_global_table_of_a_batch_is_whole_before_the_first_record() -> None:
+    app = App("batch")
+    codes, countries = app.topic("codes", key=str, value=str), app.topic("countries", key=str, value=str)
+    names = app.topic("names", key=str, value=str)
+
+    @app.topology(codes, countries, to=names)
+    def look_up(codes: Stream[str, str], countries: GlobalTable[str, str]) -> Stream[str, str]:
+        return codes.join(countries, key=lambda code: code, value=lambda code, name: name, type=str)
+
+    outputs = app.batch({codes: [("k", "no", 0)], countries: [("no", "Norge", 5), ("no", "Norway", 9)]})
+    assert outputs[names] == [("k", "Norway")]
