@@ -23,7 +23,7 @@ from tests.bench.sampler import top_table
 from tests.bench.single import SYSTEMS
 from tests.bench.workload import load
 
-JOBS = ("map", "count")
+JOBS = ("map", "count", "window")
 BROKER_HEAP_MB = 1024
 RUN_TIMEOUT_S = 600
 RESULTS = Path("bench/results.json")

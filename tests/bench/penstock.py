@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from framework import App, Stream, Table
+from framework import App, Stream, Table, Windowed, tumbling
 from framework.config import load_settings
 from framework.runtime.kafka import admin_client
 from framework.runtime.run import tune_collector
@@ -14,7 +14,7 @@ from framework.runtime.topics import Topics
 from framework.runtime.worker import Worker
 from state import StateFolder
 from tests.bench.stopwatch import Figures, Stopwatch
-from tests.bench.workload import Event, Taxed, add_vat, create_topic, is_charge
+from tests.bench.workload import GRACE_MS, WINDOW_MS, Event, Taxed, add_vat, amount_of, create_topic, is_charge
 
 
 def declare(job: str, topic: str, output: str) -> App:
@@ -27,6 +27,12 @@ def declare(job: str, topic: str, output: str) -> App:
         @app.topology(source, to=taxed)
         def tax(events: Stream[str, Event]) -> Stream[str, Taxed]:
             return events.filter(is_charge).map(add_vat)
+    elif job == "window":
+        sums = app.topic(output, key=Windowed[str], value=float)
+
+        @app.topology(source, to=sums)
+        def sum_up(events: Stream[str, Event]) -> Table[Windowed[str], float]:
+            return events.group_by_key().window(tumbling(f"{WINDOW_MS}ms", grace=f"{GRACE_MS}ms")).sum(amount_of)
     else:
         counts = app.topic(output, key=str, value=int)
 

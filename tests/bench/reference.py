@@ -10,6 +10,7 @@ what a job that never fails does not notice: restore, tasks that move, error pol
 timestamps of the state.
 """
 
+import struct
 import tempfile
 import time
 import uuid
@@ -22,11 +23,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from rocksdict import Options, Rdict, WriteBatch
 
 from tests.bench.stopwatch import Figures, Stopwatch
-from tests.bench.workload import VAT, Event, Taxed, create_topic
+from tests.bench.workload import GRACE_MS, VAT, WINDOW_MS, Event, Taxed, create_topic
 
 COMMIT_INTERVAL_S = 0.1
 CHUNK_RECORDS = 10_000
 REMEMBERED_KEYS = 100_000
+_DOUBLE = struct.Struct(">d")
 
 decode = msgspec.json.Decoder(Event).decode
 encode = msgspec.json.Encoder().encode
@@ -120,6 +122,85 @@ class CountJob:
         self.encoded = {}
 
 
+class Sums:
+    """One partition's sums by window and key, kept like `Counts`; the store's key is the window's end, then the key."""
+
+    def __init__(self, path: Path) -> None:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        self.db = Rdict(str(path), options=options)
+        self.known: dict[tuple[bytes, int], float] = {}
+        self.changed: dict[tuple[bytes, int], float] = {}
+        self.stream_time = 0
+
+    def add(self, messages: list[Any]) -> None:
+        known, changed, stream_time = self.known, self.changed, self.stream_time
+        for message, event in zip(messages, [decode(m.value()) for m in messages], strict=True):
+            timestamp = message.timestamp()[1]
+            if timestamp > stream_time:
+                stream_time = timestamp
+            end = timestamp - timestamp % WINDOW_MS + WINDOW_MS
+            if end + GRACE_MS <= stream_time:
+                continue
+            key = (message.key(), end)
+            old = known.get(key)
+            if old is None:
+                stored = self.db.get(end.to_bytes(8, "big") + key[0])
+                old = _DOUBLE.unpack(stored)[0] if stored else 0.0
+            known[key] = changed[key] = old + event.amount
+        self.stream_time = stream_time
+
+    def save(self, encoded: dict[bytes, bytes], position: int) -> None:
+        batch = WriteBatch(raw_mode=True)
+        for key, value in encoded.items():
+            batch.put(key, value)
+        batch.put(b"\0position", position.to_bytes(8, "big"))
+        self.db.write(batch)
+        self.changed = {}
+        if len(self.known) > REMEMBERED_KEYS:
+            self.known.clear()
+
+
+class WindowJob:
+    """Sum per key and window of 10 s."""
+
+    def __init__(self, producer: Producer, output: str, changelog: str, folder: Path) -> None:
+        self.produce, self.output = producer.produce, output
+        self.changelog, self.folder = changelog, folder
+        self.sums: dict[int, Sums] = {}
+        self.encoded: dict[int, dict[bytes, bytes]] = {}
+        self.positions: dict[int, int] = {}
+
+    def process(self, partition: int, messages: list[Any]) -> None:
+        if partition not in self.sums:
+            self.sums[partition] = Sums(self.folder / str(partition))
+        self.sums[partition].add(messages)
+
+    def write(self) -> None:
+        produce = self.produce
+        for partition, sums in self.sums.items():
+            if not sums.changed:
+                continue
+            encoded = {}
+            for (key, end), value in sums.changed.items():
+                end_bytes, data = end.to_bytes(8, "big"), _DOUBLE.pack(value)
+                encoded[end_bytes + key] = data
+                produce(self.output, data, key + (end - WINDOW_MS).to_bytes(8, "big") + end_bytes)
+            self.encoded[partition] = encoded
+            *most, (last_key, last_value) = encoded.items()
+            for other_key, other_value in most:
+                produce(self.changelog, other_value, other_key, partition)
+            produce(self.changelog, last_value, last_key, partition, on_delivery=self._learn)
+
+    def _learn(self, _: object, message: Any) -> None:
+        self.positions[message.partition()] = message.offset()
+
+    def committed(self) -> None:
+        for partition, encoded in self.encoded.items():
+            self.sums[partition].save(encoded, self.positions[partition])
+        self.encoded = {}
+
+
 class ReferenceLoop:
     """Poll, process, commit: all of it in sight."""
 
@@ -139,7 +220,7 @@ class ReferenceLoop:
         self.consumer.subscribe([topic])
         self.offsets: dict[int, int] = {}
 
-    def run(self, job: MapJob | CountJob) -> Figures:
+    def run(self, job: MapJob | CountJob | WindowJob) -> Figures:
         done, is_open, committed = 0, False, 0.0
         while done < self.watch.total:
             first = self.consumer.poll(0.1)
@@ -168,7 +249,7 @@ class ReferenceLoop:
             self.commit(job)
         return self.watch.finish()
 
-    def commit(self, job: MapJob | CountJob) -> None:
+    def commit(self, job: MapJob | CountJob | WindowJob) -> None:
         job.write()
         places = [TopicPartition(self.topic, partition, offset) for partition, offset in self.offsets.items()]
         self.producer.send_offsets_to_transaction(places, self.consumer.consumer_group_metadata())
@@ -188,4 +269,5 @@ def run_reference(name: str, bootstrap: str, topic: str, output: str, watch: Sto
             return loop.run(MapJob(loop.producer, output))
         changelog = f"{group}-changelog"
         create_topic(bootstrap, changelog)
-        return loop.run(CountJob(loop.producer, output, changelog, Path(folder)))
+        job = WindowJob if name == "window" else CountJob
+        return loop.run(job(loop.producer, output, changelog, Path(folder)))

@@ -15,7 +15,7 @@ RECORDS = 3_000
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("job", ["map", "count"])
+@pytest.mark.parametrize("job", ["map", "count", "window"])
 def test_bench_both_systems_write_the_same(kafka: Any, job: str) -> None:
     tag = uuid.uuid4().hex[:8]
     source = f"clicks-{tag}"

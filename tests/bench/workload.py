@@ -15,6 +15,7 @@ FIRST_TIMESTAMP_MS = 1_700_000_000_000
 USERS = 10_000
 PARTITIONS = 4
 VAT = 0.2
+WINDOW_MS, GRACE_MS = 10_000, 1_000
 
 
 class Event(msgspec.Struct):
@@ -40,6 +41,10 @@ class Taxed(msgspec.Struct):
 
 def is_charge(event: Event) -> bool:
     return event.amount >= 0
+
+
+def amount_of(event: Event) -> float:
+    return event.amount
 
 
 def add_vat(event: Event) -> Taxed:
