@@ -208,9 +208,9 @@ class WindowedStream(Generic[K, V]):
                 raise self._scope.error(
                     f"{verb}() over sessions needs merge=, which makes one state of two: a record can join sessions."
                 )
-            if len(streams) > 1 and callable(windows.gap):
-                gap_of = windows.gap
-                windows = replace(windows, gap=lambda pair: gap_of(pair[1]))
+            if len(streams) > 1 and callable(windows.gap_ms):
+                gap_of = windows.gap_ms
+                windows = replace(windows, gap_ms=lambda pair: gap_of(pair[1]))
         elif verb in ("aggregate", "cogroup") and aggregation.merge is not None:
             raise self._scope.error(f"{verb}() takes merge= over sessions only: other windows never become one.")
         node = WindowedNode(

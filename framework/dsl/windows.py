@@ -98,7 +98,7 @@ def _ms(verb: str, what: str, given: Duration) -> int:
 def _positive(verb: str, what: str, given: Duration) -> int:
     ms = _ms(verb, what, given)
     if ms == 0:
-        raise DeclarationError(f"{user_line()}: {verb}() takes a {what} longer than 0, got {given!r}.")
+        raise DeclarationError(f"{user_line()}: {verb}() takes {what} longer than 0, got {given!r}.")
     return ms
 
 

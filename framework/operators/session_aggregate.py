@@ -57,7 +57,7 @@ class SessionOperator(WindowedOperator):
 
     def __init__(self, node: WindowedNode, windows: SessionWindows, context: OperatorContext) -> None:
         super().__init__(node, context)
-        self._gap, self._grace_ms = windows.gap, windows.grace_ms
+        self._gap, self._grace_ms = windows.gap_ms, windows.grace_ms
         self._max_length = _NEVER if windows.max_length_ms is None else windows.max_length_ms
         self._due: KeyValueStore[Stamped] = context.stores[due_name(node.name)]
         self._ended: list[Closed] = []  # of the chunk in hand

@@ -46,7 +46,7 @@ def _decisive(part: Any) -> dict[str, int | str]:
         if field.name in _DECISIVE and isinstance(value, int | str):
             found[field.name] = value
         elif dataclasses.is_dataclass(value) and not isinstance(value, Node | type):
-            found.update({"window": type(value).__name__} if field.name == "window" else {})
+            found.update({"window": type(value).__name__} if field.name == "windows" else {})
             found.update(_decisive(value))
     return found
 

@@ -49,7 +49,7 @@ class SlidingWindows:
 class SessionWindows:
     """Records of a key with no silence longer than the gap; the gap may be a function of the value, in ms."""
 
-    gap: int | Callable[[Any], int]
+    gap_ms: int | Callable[[Any], int]
     grace_ms: int = 0
     max_length_ms: int | None = None
 
@@ -96,7 +96,7 @@ class WindowedNode(Node):
                 return self.windows.grace_ms
             case SlidingWindows():
                 return self.windows.grace_ms + 1
-            case SessionWindows(gap=int(gap)):
+            case SessionWindows(gap_ms=int(gap)):
                 return gap + self.windows.grace_ms + 1
             case _:
                 return None
