@@ -22,6 +22,7 @@ from state.keys import bucket_prefix, time_bytes
 
 Entry = tuple[Any, int]
 _EXPIRY_STEPS = 64
+_IMMUTABLE_KEYS = (str, int, bytes)
 
 
 class Cursor:
@@ -291,13 +292,14 @@ class ListView(StateView):
 class MapView(StateView):
     """Values by a second key, for the key in hand; each is an entry of the store."""
 
-    __slots__ = ("_map_key_serde",)
+    __slots__ = ("_last", "_map_key_serde")
 
     def __init__(
         self, state: State, store: KeyValueStore[Any], cursor: Cursor, key_serde: Serde[Any], expiry: Expiry | None
     ) -> None:
         super().__init__(state, store, cursor, key_serde, expiry)
         self._copy = copier(state.element, store.spec.value_serde)
+        self._last: tuple[object, bytes | None, bytes] = (object(), None, b"")  # key of the map, key in hand, place
         self._map_key_serde: Serde[Any] = store.spec.key_serde.second  # type: ignore[attr-defined]  # of pairs
 
     def get(self, key: Any, default: Any = None) -> Any:
@@ -365,9 +367,15 @@ class MapView(StateView):
         return bucket_prefix(key)
 
     def _place(self, key: Any) -> bytes:
+        last_key, last_in_hand, place = self._last
+        if key is last_key and self._cursor.key is last_in_hand:
+            return place  # the usual put after a get
         if key is None:
             self._refuse_none(key, "a key of the map is missing.")
-        return self._prefix() + self._map_key_serde.serialize(key)
+        place = self._prefix() + self._map_key_serde.serialize(key)
+        if type(key) in _IMMUTABLE_KEYS:
+            self._last = key, self._cursor.key, place
+        return place
 
 
 VIEWS: dict[str, type[ValueView] | type[ListView] | type[MapView]] = {
