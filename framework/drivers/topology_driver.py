@@ -35,6 +35,7 @@ from framework.dsl import App, Topic
 from framework.durations import Duration, to_ms
 from framework.errors import RecordError
 from framework.operators import Output, StepFailed
+from framework.plan.fingerprint import Fingerprint, check, fingerprints
 from framework.plan.partitions import lay_out
 from framework.records import Header, Record, TaskId, TopicPartition
 from framework.runtime.buffer import Batch, RecordBuffer
@@ -82,6 +83,7 @@ class TestDriver:
         self._dice = random.Random(seed) if seed is not None else None
         self._default_partitions = partitions
         self._topics = MemoryTopics({})
+        self._fingerprints: dict[str, Fingerprint] = {}
         self._load(app)
         self._folder = Path(tempfile.mkdtemp(prefix="penstock-driver-")) if backend == "rocksdb" else None
         self._backends: dict[TaskId, BytesBackend] = {}
@@ -95,7 +97,10 @@ class TestDriver:
         self._start()
 
     def _load(self, app: App) -> None:
-        self._plan = app.plan()
+        plan = app.plan()
+        check(plan, self._fingerprints)
+        self._fingerprints.update(fingerprints(plan))
+        self._plan = plan
         self._layout = lay_out(
             self._plan, {t.name: t.partitions or self._default_partitions for t in self._plan.topics}
         )
@@ -220,10 +225,12 @@ class TestDriver:
         Args:
             app: another version of the app, which goes on with the topics and the state of the one before.
             keep_state: see above; with another version only stores that both have are kept.
+        Raises:
+            ProgramChanged: the other version does not fit the state; the one before goes on.
         """
-        self._stop()
         if app is not None:
             self._load(app)
+        self._stop()
         if not keep_state:
             self._backends.clear()
             if self._folder is not None:

@@ -16,16 +16,12 @@ from framework.operators.base import EventTimed, FlushingOperator, Operator, Ope
 from framework.operators.process_state import VIEWS, Cell, Cursor, Expiry, StateView, remove_expired
 from framework.operators.timers import Timers
 from framework.plan.processors import ProcessorNode, Timer, topic_of
-from framework.plan.timer_keys import WALL, form_key
+from framework.plan.timer_keys import WALL
 from framework.records import Headers
 from state.keys import MAX_TIME
 
 _OPEN, _PROCESS, _TIMER, _PERIOD = "open()", "process()", "on_timer()", "a method with @every"
 Row = tuple[bytes, Any, int, Headers | None, int | None]  # key, value, timestamp (ms), headers, place in the order
-
-
-class StateChanged(Exception):
-    """A state is declared in another way than the entries that it has were written."""
 
 
 class RunningContext:
@@ -125,7 +121,6 @@ class ProcessorOperator(Operator, FlushingOperator):
         self._keyed_cells = [v.cell for s, v in zip(node.states, self._views.values(), strict=True) if s.kind != "map"]
         self._other_cells = [v.cell for s, v in zip(node.states, self._views.values(), strict=True) if s.kind == "map"]
         self._cells = [*self._keyed_cells, *self._other_cells, self._book]
-        self._forms = {form_key(state.attribute): (state, state.form) for state in node.states}
         self._has_ttl = any(state.ttl_ms is not None for state in node.states)
         self._ctx = RunningContext(
             self._timers,
@@ -205,7 +200,6 @@ class ProcessorOperator(Operator, FlushingOperator):
         self._book.start({})
         self._rows.clear()
         self._cursor.key, self._cursor.time_ms, self._ctx._fired = None, max(0, self._store.clock_ms), None
-        self._check_forms()
         if not self._is_open:
             self._ctx.key, self._ctx._where = None, _OPEN
             self._instance.open(self._ctx)
@@ -231,19 +225,6 @@ class ProcessorOperator(Operator, FlushingOperator):
         if self._has_ttl:
             remove_expired(self._store, self._views, self._store.settled_clock_ms + 1, self._store.clock_ms)
         return empty_chunk()
-
-    def _check_forms(self) -> None:
-        """Compare what each state was declared as when its first entry was written. Raises StateChanged."""
-        places = list(self._forms)
-        for place, entry in zip(places, self._store.get_many(places), strict=True):
-            state, form = self._forms[place]
-            if entry is None:
-                self._book.change(place, (form, self._cursor.time_ms))
-            elif entry[0] != form:
-                raise StateChanged(
-                    f'the state "{state.attribute}" ({state.origin}) is a {form}, but what it holds was written as a '
-                    f"{entry[0]}. Give the new state another name, or reset the app's state."
-                )
 
     # Timers and periods
 
@@ -327,4 +308,4 @@ def build_processor(node: ProcessorNode, context: OperatorContext) -> ProcessorO
     return ProcessorOperator(node, context)
 
 
-__all__ = ["ProcessorOperator", "RunningContext", "StateChanged", "build_processor"]
+__all__ = ["ProcessorOperator", "RunningContext", "build_processor"]

@@ -35,7 +35,7 @@ def fingerprints(plan: Plan) -> dict[str, Fingerprint]:
 
 
 def _fingerprint(store: StorePlan) -> Fingerprint:
-    sizes = dict(_decisive(store.node))
+    sizes = {**dict(_decisive(store.node)), **store.node.marks(store.name)}
     return Fingerprint(store.node.verb, sizes, shape_of(store.spec.key_serde), shape_of(store.spec.value_serde))
 
 

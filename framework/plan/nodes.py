@@ -4,7 +4,7 @@ The language (`dsl`) makes them, `plan` arranges them, `operators` are built fro
 their children in the order of declaration.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -52,6 +52,10 @@ class Node:
     def store_specs(self) -> tuple[StoreSpec, ...]:
         """The stores that the step keeps. Raises SerdeError."""
         return ()
+
+    def marks(self, store: str) -> Mapping[str, int | str]:  # noqa: ARG002  # of a node with one store, all is said
+        """What must stay as it is for the entries of a store to mean the same, beside its formats and sizes."""
+        return {}
 
     def _key_value_spec(self) -> StoreSpec:
         return StoreSpec(self.name, serde_for(self.key.known), serde_for(self.value.known))

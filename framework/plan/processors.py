@@ -1,8 +1,7 @@
 """Nodes of stateful classes and of handlers that need more than a comprehension.
 
 A class has one store per declared state, named after the step and the attribute, and one more, `<step>.timers`, for
-what belongs to all of them: the step's clock, its timers, when which entry expires, and what each state was declared
-as.
+what belongs to all of them: the step's clock, its timers, and when which entry expires.
 
 | state | key of an entry | value |
 |---|---|---|
@@ -74,14 +73,6 @@ class State:
             return StoreSpec(name, key_serde, serde_for(GenericAlias(list, (_known(element),))))
         return StoreSpec(name, key_serde, serde_for(self.element))
 
-    @property
-    def form(self) -> str:
-        """What must stay as it is, in words, because entries on disk depend on it. Raises SerdeError."""
-        of = _wire(self.element)
-        if self.kind == "map":
-            of = f"{_wire(self.map_key)} to {of}"
-        return f"{self.kind} of {of}" + (" with a time to live" if self.ttl_ms is not None else "")
-
 
 @dataclass(frozen=True)
 class Periodic:
@@ -118,6 +109,12 @@ class ProcessorNode(Node):
         timers = StoreSpec(self.timers, TimerKeySerde(key_serde), serde_for(UNKNOWN), has_clock=True, is_ordered=True)
         return (*(state.spec(self.name, key_serde) for state in self.states), timers)
 
+    def marks(self, store: str) -> dict[str, int | str]:
+        for state in self.states:
+            if store == f"{self.name}.{state.attribute}":
+                return {"kind": state.kind, "time to live": "none" if state.ttl_ms is None else "some"}
+        return {}
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class HandleNode(Node):
@@ -147,11 +144,6 @@ def topic_of(node: Node) -> str | None:
         seen.update(new)
         waiting.extend(new)
     return topics.pop() if len(topics) == 1 else None
-
-
-def _wire(tp: object) -> str:
-    """The format of a type; of a class only that it is JSON, as its fields may come and go, and its name may change."""
-    return serde_for(tp).name.partition("[")[0]
 
 
 def _known(tp: object) -> object:

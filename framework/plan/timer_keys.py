@@ -1,4 +1,4 @@
-"""Keys of the store beside the states of a class: timers by time and by key, expiry of entries, forms of states.
+"""Keys of the store beside the states of a class: timers by time and by key, and when entries expire.
 
 The first byte says what an entry is, the rest where it stands; times are 8 bytes that sort as they do (`state.keys`).
 
@@ -7,7 +7,6 @@ The first byte says what an entry is, the rest where it stands; times are 8 byte
 | event queue, wall queue | time (8) + length (4) + key + name | 1 |
 | of a key | length (4) + key + one of: "n" + name, "e" + time (8), "w" + time (8) | [time, is wall clock] |
 | expiry | time (8) + length (1) + name of the state + key of the entry | 1 |
-| form | name of the state | what it was declared as |
 """
 
 import struct
@@ -19,7 +18,7 @@ from serde import Serde
 from serde.base import GuardedSerde
 from state.keys import bucket_prefix, time_bytes, time_of
 
-EVENT, WALL, OF_KEY, EXPIRY, FORM = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
+EVENT, WALL, OF_KEY, EXPIRY = b"\x01", b"\x02", b"\x03", b"\x04"
 _LENGTH = struct.Struct(">I")
 _AFTER_TIME = 9
 
@@ -60,11 +59,6 @@ def expiry_parts(entry: bytes) -> tuple[str, bytes]:
     return entry[start:end].decode(), entry[end:]
 
 
-def form_key(attribute: str) -> bytes:
-    """Where it is kept what a state was declared as."""
-    return FORM + attribute.encode()
-
-
 @dataclass(frozen=True)
 class TimerKeySerde(GuardedSerde[tuple[Any, ...]]):
     """These keys for people: ("event" or "wall", time, key, name) for timers, else the kind and the bytes."""
@@ -86,11 +80,11 @@ class TimerKeySerde(GuardedSerde[tuple[Any, ...]]):
         if kind in ("event", "wall"):
             at_ms, key, name = rest
             return queue_key(EVENT if kind == "event" else WALL, at_ms, self.inner.serialize(key), name.encode())
-        return {"of key": OF_KEY, "expiry": EXPIRY, "form": FORM}[kind] + bytes(rest[0])
+        return {"of key": OF_KEY, "expiry": EXPIRY}[kind] + bytes(rest[0])
 
     def _decode_key(self, item: bytes) -> tuple[Any, ...]:
         kind = item[:1]
         if kind in (EVENT, WALL):
             at_ms, key, name = queue_parts(item)
             return "event" if kind == EVENT else "wall", at_ms, self.inner.deserialize(key), name.decode()
-        return {OF_KEY: "of key", EXPIRY: "expiry", FORM: "form"}[kind], item[1:]
+        return {OF_KEY: "of key", EXPIRY: "expiry"}[kind], item[1:]

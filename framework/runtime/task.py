@@ -9,7 +9,6 @@ A task knows no Kafka: the worker and the test driver feed it records and take w
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from time import time_ns
 from typing import Any
 
 from framework.errors import RecordError, TimeError
@@ -17,6 +16,7 @@ from framework.operators import Output, Pipeline, StepFailed
 from framework.plan.plan import SubTopology
 from framework.records import Records, TaskId, TopicPartition
 from framework.runtime.buffer import Batch, one_by_one
+from framework.runtime.clock import wall_clock_ms
 from state import ChangelogBatch, KeyValueStore, TaskState, ValueNotStorable
 from state.keys import MAX_TIME
 
@@ -71,7 +71,7 @@ class Task:
             every_change=every_change,
             global_tables=global_tables,
             partition=task_id.partition,
-            clock=clock or _system_clock_ms,
+            clock=clock or wall_clock_ms,
         )
         self._outputs: list[Output] = []
 
@@ -295,7 +295,3 @@ class Task:
             task=self.id,
             step=node.name if node is not None else None,
         )
-
-
-def _system_clock_ms() -> int:
-    return time_ns() // 1_000_000
