@@ -10,7 +10,7 @@ from framework.cli.main import cli
 from framework.config import Settings
 from tests.architecture.sources import PACKAGES, ROOT
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "DESIGN.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "DESIGN.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = typer.main.get_command(cli).commands  # type: ignore[attr-defined]  # it is a group
 FOLDERS = sorted(
     str(path.relative_to(ROOT)) + "/"
