@@ -26,6 +26,12 @@ class TableSide:
     def now(self, keys: Iterable[bytes]) -> dict[bytes, Entry | None]:
         """The entries of these keys after all changes so far."""
         distinct = dict.fromkeys(keys)
+        if not self.view:
+            entries = self.store.get_many(distinct)
+            return {
+                key: None if entry is None or entry[0] is None else entry
+                for key, entry in zip(distinct, entries, strict=True)
+            }
         return {key: self.viewed(entry) for key, entry in zip(distinct, self.store.get_many(distinct), strict=True)}
 
     def before(self, keys: Iterable[bytes], changes: Chunk | None) -> dict[bytes, Entry | None]:

@@ -51,9 +51,11 @@ class SuppressOperator(Operator, EventTimed):
         keys: list[Any] = keyed.keys.encoded(self._key_serde)
         olds = keyed.olds if keyed.olds is not None else [None] * len(keyed)
         values, timestamps = keyed.values.decoded, keyed.timestamps
+        times = list(map(self._end_of, keys)) if self._end_of else timestamps
+        buffer.look_up(keys, times)
         for i, (key, value, timestamp, old) in enumerate(zip(keys, values, timestamps, olds, strict=True)):
             clock_ms = max(clock_ms, timestamp)
-            buffer.hold(key, self._end_of(key) if self._end_of else timestamp, value, timestamp, old)
+            buffer.hold(key, times[i], value, timestamp, old)
             if self._end_of is None or i == len(keys) - 1:
                 self._release(buffer, clock_ms, rows, None if keyed.order is None else keyed.order[i])
         buffer.store()
@@ -101,6 +103,8 @@ class _Buffer:
     ) -> None:
         self._node, self._held, self._times, self._size = node, held, times, size
         self._changes: dict[bytes, Any] = {}
+        self._known: dict[bytes, Any] = {}
+        self._known_times: dict[bytes, Any] = {}
         self._new_times: dict[bytes, Any] = {}
         self._heap: list[bytes] = []
         self._stored = held.scan()
@@ -108,6 +112,20 @@ class _Buffer:
         self.last_ms: int | None = None
         rows, bytes_ = (None, None) if size is None else size.get_many((_ROWS, _BYTES))
         self.rows, self.bytes = 0 if rows is None else rows[0], 0 if bytes_ is None else bytes_[0]
+
+    def look_up(self, keys: Sequence[bytes], times: Sequence[int]) -> None:
+        """What is held back of these keys, which have these buffer times if they have none yet."""
+        if self._times is None:
+            slots = [time_bytes(time_ms) + key for key, time_ms in dict(zip(keys, times, strict=True)).items()]
+        else:
+            distinct = dict.fromkeys(keys)
+            self._known_times = dict(zip(distinct, self._times.get_many(distinct), strict=True))
+            slots = [
+                time_bytes(entry[0]) + key
+                for key, entry in self._known_times.items()
+                if entry is not None and entry[0] is not None
+            ]
+        self._known = dict(zip(slots, self._held.get_many(slots), strict=True))
 
     def hold(self, key: bytes, time_ms: int, value: Any, timestamp: int, old: Any) -> None:
         """Hold a change back: in its key's place, or in a new one."""
@@ -161,7 +179,7 @@ class _Buffer:
             self._size.put_many({_ROWS: (self.rows, 0), _BYTES: (self.bytes, 0)})
 
     def _first(self) -> bytes | None:
-        while self._next is not None and self._entry(self._next[0]) is None:
+        while self._next is not None and not _is_there(self._changes.get(self._next[0], self._next[1])):
             self._next = next(self._stored, None)
         waiting = None if self._next is None else self._next[0]
         if self._heap and (waiting is None or self._heap[0] < waiting):
@@ -169,14 +187,19 @@ class _Buffer:
         return waiting
 
     def _entry(self, slot: bytes) -> Any:
-        entry = self._changes[slot] if slot in self._changes else self._held.get(slot)
-        return None if entry is None or entry[0] is None else entry
+        if slot in self._changes:
+            entry = self._changes[slot]
+        elif self._next is not None and self._next[0] == slot:
+            entry = self._next[1]
+        else:
+            entry = self._known.get(slot)
+        return entry if _is_there(entry) else None
 
     def _time_of(self, key: bytes, time_ms: int) -> int:
         """The buffer time of a key: the one it has, else this."""
         if self._times is None:
             return time_ms
-        entry = self._new_times[key] if key in self._new_times else self._times.get(key)
+        entry = self._new_times[key] if key in self._new_times else self._known_times.get(key)
         return time_ms if entry is None or entry[0] is None else int(entry[0])
 
     def _set_time(self, key: bytes, time_ms: int | None) -> None:
@@ -187,6 +210,10 @@ class _Buffer:
         if self._node.max_bytes is None:
             return 0
         return len(slot) + len(self._held.spec.value_serde.serialize(change))
+
+
+def _is_there(entry: Any) -> bool:
+    return entry is not None and entry[0] is not None
 
 
 class _Rows:
