@@ -12,7 +12,7 @@ class One:
     """An app of one step from a table, or a stream, to a topic."""
 
     def __init__(
-        self, declare: Any, given: Any = Stream[str, int], result: Any = Table[str, int], **options: Any
+        self, declare: Any, given: Any = Stream[str, int], result: Any = Table[str, int], history: str | None = None
     ) -> None:
         self.app = app = App("one")
         self.rows = app.topic("rows", key=str, value=int, history=history)
