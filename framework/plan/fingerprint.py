@@ -17,7 +17,19 @@ from framework.plan.plan import Plan, StorePlan
 from serde.shapes import Shape, difference, shape_of
 
 # Names of fields of nodes, and of what they hold, that say what a store's keys and values mean. All others may change.
-_DECISIVE = {"kind", "size_ms", "advance_ms", "offset_ms", "gap_ms", "difference_ms", "history_ms"}
+_DECISIVE = {
+    "kind",
+    "size_ms",
+    "advance_ms",
+    "offset_ms",
+    "gap_ms",
+    "difference_ms",
+    "history_ms",
+    "before_ms",
+    "after_ms",
+    "within_ms",
+    "period_ms",
+}
 
 
 class Fingerprint(msgspec.Struct, frozen=True):

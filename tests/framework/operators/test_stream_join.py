@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from framework import App, Stream, Topic
+from framework.records import Records, TaskId, TopicPartition
+from framework.runtime.task import Task, TaskPhase
 from framework.testing import TestDriver
+from state import MemoryBackend, TaskState
 
 Row = tuple[str | None, str, int]
 
@@ -250,6 +253,52 @@ def test_state_of_idle_keys_expires(join: Join, backend: str) -> None:
     j.send("L", "busy", "l", 100_000)
     j.send("R", "busy", "r", 100_000)
     assert [len(j.driver.store(f"join-{part}")) for part in ("left", "right", "unmatched")] == [1, 1, 0]
+
+
+def task_of(app: App) -> Task:
+    sub = app.plan().sub_topologies[0]
+    specs = [store.spec for store in sub.stores]
+    task = Task(TaskId(0, 0), sub, TaskState(specs, MemoryBackend([spec.name for spec in specs])))
+    task.enter(TaskPhase.RESTORING)
+    task.enter(TaskPhase.RUNNING)
+    return task
+
+
+def outer_join() -> App:
+    app = App("app")
+    lefts = app.topic("lefts", key=str, value=str)
+    rights = app.topic("rights", key=str, value=str)
+    results = app.topic("results", key=str, value=str)
+
+    @app.topology(lefts, rights, to=results)
+    def join(lefts: Stream[str, str], rights: Stream[str, str]) -> Stream[str, str]:
+        return lefts.outer_join(rights, value=text, within="10ms", grace="5ms", type=str)
+
+    return app
+
+
+def written(task: Task) -> list[tuple[bytes | None, int]]:
+    return [row for output in task.take_outputs() for row in zip(output.values, output.timestamps, strict=True)]
+
+
+def test_stream_time_that_moves_without_records_closes_windows_and_makes_records_late() -> None:
+    task = task_of(outer_join())
+    task.process(TopicPartition("lefts", 0), Records([b"a", b"b"], [b"la", b"lb"], [3, 9], [0, 1]))
+    task.advance(18)
+    assert written(task) == []
+    task.advance(19)
+    assert written(task) == [(b"la+null", 3)]
+    task.process(TopicPartition("rights", 0), Records([b"c", b"d"], [b"rc", b"rd"], [3, 4], [0, 1]))
+    assert written(task) == [(b"null+rc", 3)]  # late by the time that was told
+
+
+def test_end_of_input_sends_all_that_waits_and_leaves_the_clock_where_that_needs_it() -> None:
+    task = task_of(outer_join())
+    task.process(TopicPartition("lefts", 0), Records([b"a", b"b"], [b"la", b"lb"], [3, 9], [0, 1]))
+    task.finish({})
+    assert written(task) == [(b"la+null", 3), (b"lb+null", 9)]
+    task.process(TopicPartition("rights", 0), Records([b"c", b"d"], [b"rc", b"rd"], [9, 10], [0, 1]))
+    assert written(task) == [(b"null+rc", 9)]  # 10 is still in time, 9 is not
 
 
 def test_function_that_changes_what_it_is_given_changes_no_stored_row() -> None:
