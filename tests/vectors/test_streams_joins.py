@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from framework import App, Stream
+from framework.records import Records, TopicPartition
+from framework.runtime.buffer import RecordBuffer
 from framework.testing import TestDriver
 from tests.vectors.runner import Built, Case, cases, check
 
@@ -81,3 +83,19 @@ def test_split(case: Case) -> None:
                 driver.send(given, value, key=str(key), at=timestamp)
             for name, expected in step["outs"].items():
                 assert [value for _, value in driver.read(outputs[name])] == expected, name
+
+
+@pytest.mark.parametrize("case", cases("streams.yaml", "REC-01"))
+def test_order_of_several_inputs(case: Case) -> None:
+    inputs = {name: TopicPartition(name, 0) for name in ("p1", "p2")}
+    buffer = RecordBuffer(list(inputs.values()))
+    for tp in inputs.values():
+        buffer.drained(tp)
+    for action, name, given in case["script"]:
+        if action == "buffer":
+            n = len(given)
+            buffer.add(inputs[name], Records([None] * n, [None] * n, given, list(range(n))))
+            buffer.drained(inputs[name])
+        else:
+            [(tp, records, _)] = buffer.take(1, 0)
+            assert (tp.topic, records.timestamps) == (name, [given])
