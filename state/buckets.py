@@ -119,9 +119,12 @@ class BucketStore(KeyValueStore[Entry]):
         return found
 
     def add(self, key: bytes, time_ms: int, value: Any) -> bytes:
-        """Add a row after those of the same key and time; returns its suffix."""
+        """Add a row after those of the same key and time, and move the clock; returns its suffix."""
         prefix = prefix_of(key, time_ms, self.spec.segment_ms)
-        suffix = suffix_of(time_ms, self._next_number(prefix, time_ms))
+        # Invariant: no row is later than the clock, so what comes in order needs no look.
+        number = 0 if time_ms > self.clock_ms else self._next_number(prefix, time_ms)
+        self.clock_ms = max(self.clock_ms, time_ms)
+        suffix = suffix_of(time_ms, number)
         self._change(prefix, suffix, (value, time_ms))
         return suffix
 

@@ -12,7 +12,7 @@ class StoreSpec:
 
     Attributes:
         has_clock: it remembers a stream time; its keys are never empty, as that one is the clock's in the changelog.
-        is_bucketed: it keeps several rows per key, in segments of `segment_ms`, see `buckets.py`.
+        is_bucketed: it keeps several rows per key, in segments of `segment_ms`, see `buckets.py`; needs a clock.
         is_ordered: uncommitted keys are kept sorted, so that scans do not sort them each time.
         retention_ms: entries are forgotten when their time, the first 8 bytes of their key (see `keys.py`), is so much
             older than the store's clock; None: they stay until they are deleted.

@@ -275,12 +275,9 @@ class StreamJoinOperator(JoiningOperator, EventTimed):
 
     def _keep(self, side: Side, key: bytes, value: Any, timestamp: int) -> bytes | None:
         """Keep a row; its suffix, or None if its side is already past it."""
-        store = side.store
-        if timestamp > store.clock_ms:
-            store.clock_ms = timestamp
-        elif timestamp < store.clock_ms - self._retention_ms:
+        if timestamp < side.store.clock_ms - self._retention_ms:
             return None
-        return store.add(key, timestamp, value)
+        return side.store.add(key, timestamp, value)
 
     def _joined(self, this: Side, value: Any, other: Any) -> Any:
         """The user's result for a value of this side and one of the other, or None."""
@@ -295,13 +292,16 @@ class StreamJoinOperator(JoiningOperator, EventTimed):
 
     def _close(self, waiting: Waiting, now: int, results: Results) -> int:
         """Send the unmatched rows whose windows are closed now; the end (ms) of the last one, -1 if there is none."""
-        closed = waiting.closed(now - self._grace_ms)
+        closed = sorted(waiting.closed(now - self._grace_ms))
+        entries: dict[UnmatchedKey, Any] = {}
+        for side in (self._left, self._right):
+            rows = [row for row in closed if row.side == side.rank]
+            places = [prefix_of(r.key, r.time, self._segment_ms) + suffix_of(r.time, r.number) for r in rows]
+            entries.update(zip(rows, side.store.get_many(places), strict=True))
         last_end_ms = -1
-        for row in sorted(closed):
+        for row in closed:
             side = self._left if row.side == LEFT else self._right
-            entry = side.store.get(prefix_of(row.key, row.time, self._segment_ms) + suffix_of(row.time, row.number))
-            assert entry is not None
-            results.add(row.key, self._joined(side, entry[0], None), row.time)
+            results.add(row.key, self._joined(side, entries[row][0], None), row.time)
             last_end_ms = max(last_end_ms, row.time + side.after_ms)
         return last_end_ms
 

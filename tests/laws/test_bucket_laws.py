@@ -30,7 +30,7 @@ class Buckets(RuleBasedStateMachine):
     @initialize(cache_entries=st.sampled_from([0, 2, 4, 100]))
     def open(self, cache_entries: int) -> None:
         serde = RowKeySerde(for_type(bytes), SEGMENT_MS)
-        self.spec = StoreSpec("s", serde, for_type(str), is_bucketed=True, segment_ms=SEGMENT_MS)
+        self.spec = StoreSpec("s", serde, for_type(str), has_clock=True, is_bucketed=True, segment_ms=SEGMENT_MS)
         self.cache_entries = cache_entries
         self.state = TaskState([self.spec], self.open_backend(), cache_entries)
         self.now: Rows = {}
