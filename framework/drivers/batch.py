@@ -202,7 +202,7 @@ class Batch:
             inputs[table.name] = iter(rows)
             keys, values = [row.key for row in rows], [row.value for row in rows]
             self.global_tables.apply(table.name, 0, keys, values, [row.timestamp_ms for row in rows], len(rows))
-        for level in levels(self._plan, self._between, with_answers=True):
+        for level in levels(self._plan, self._between):
             runs = [_SubRun(self, sub, self._chunk_records) for sub in level]
             for run in runs:
                 run.feed({topic: self._whole(topic, inputs.get(topic, iter(()))) for topic in run.topics})

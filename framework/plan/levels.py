@@ -7,16 +7,16 @@ from framework.errors import DeclarationError
 from framework.plan.plan import Plan, SubTopology
 
 
-def levels(plan: Plan, between: Collection[str], *, with_answers: bool = False) -> list[list[SubTopology]]:
+def levels(plan: Plan, between: Collection[str]) -> list[list[SubTopology]]:
     """Sub-topologies by the longest way that leads to them.
+
+    Those that ask and answer each other by repartition topics, as for a join by a foreign key, are of one level.
 
     Args:
         plan: the plan.
         between: the topics that one sub-topology writes and another reads; others are input.
-        with_answers: sub-topologies that ask and answer each other by repartition topics, as those of a join by a
-            foreign key do, are of one level.
     Raises:
-        DeclarationError: the ways form a circle.
+        DeclarationError: the ways form a circle over the user's topics.
     """
     subs = plan.sub_topologies
     internal = {topic.name for topic in plan.repartition_topics()}
@@ -28,11 +28,6 @@ def levels(plan: Plan, between: Collection[str], *, with_answers: bool = False) 
         if sub.index not in after_all[sub.index]:
             continue
         asks = {t for t in sub.topics if t in between and any(w in circle for w in _writers(plan, sub, {t}))}
-        if asks <= internal and not with_answers:
-            raise DeclarationError(
-                f'the app "{plan.app_id}" joins tables by a foreign key: question and answer go to and fro between its '
-                "tasks, so that none of them knows when it has read all. Run it without --until-end, or as a batch."
-            )
         if not asks <= internal:
             names = sorted({topic for index in circle for topic in subs[index].topics})
             raise DeclarationError(

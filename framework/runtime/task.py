@@ -146,7 +146,8 @@ class Task:
             StepFailed: a step raised; nothing is left of what it did.
         """
         self._apply_time(lambda: self._pipeline.advance(MAX_TIME))
-        self.next_offsets.update(ends)
+        for tp, end in ends.items():
+            self.next_offsets[tp] = max(end, self.next_offsets.get(tp, 0), self.committed_offsets.get(tp, 0))
         self.is_finished = True
 
     def tick(self, now_ms: int) -> None:

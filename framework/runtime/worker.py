@@ -180,7 +180,7 @@ class Worker:
         """End the tasks that have read all there was at the start; end the worker when the whole group has."""
         assert self._until_end is not None
         self._until_end.look(now_ms)
-        self._intake.ends = self._until_end.ends
+        self._intake.ends, self._intake.unlimited = self._until_end.ends, self._until_end.asked
         for task in self._assignment.running:
             if not task.is_finished and self._intake.has_all(task):
                 self._begin()
@@ -190,7 +190,17 @@ class Worker:
                     raise task.time_error(error) from error
                 self._write_outputs(task)
                 log.info("task %s has read all there was at the start", task.id)
+            else:
+                self._tell_reached(task)
         self._is_stopping = self._is_stopping or self._until_end.is_done
+
+    def _tell_reached(self, task: Task) -> None:
+        """Commit how far a task has read that waits for others, so that the group knows when all wait."""
+        assert self._until_end is not None
+        reached = self._until_end.reached(task.id, self._intake.reached(task))
+        if any(offset > task.committed_offsets.get(tp, 0) for tp, offset in reached.items()):
+            self._begin()
+            task.next_offsets.update(reached)
 
     def _follow_peers(self, task: Task, running: Sequence[Task], now_ms: int) -> None:
         limit = now_ms - self._idle_timeout_ms

@@ -65,3 +65,31 @@ def test_until_end_without_input_ends_with_0(kafka: Any, app_id: str, tmp_path: 
     ended = run(tmp_path, kafka.bootstrap)
     assert ended.returncode == 0, ended.stderr
     assert counted(kafka, f"{app_id}-counts") == {}
+
+
+def test_until_end_with_two_workers_finishes_a_join_by_a_foreign_key(kafka: Any, tmp_path: Path) -> None:
+    app_id = f"foreign-{uuid.uuid4().hex[:8]}"
+    orders, customers, names = f"{app_id}-orders", f"{app_id}-customers", f"{app_id}-names"
+    (tmp_path / "words.py").write_text(
+        "from framework import App, Table\n"
+        f'app = App("{app_id}")\n'
+        f'orders = app.topic("{orders}", key=str, value=str, partitions=3)\n'
+        f'customers = app.topic("{customers}", key=str, value=str, partitions=2)\n'
+        f'names = app.topic("{names}", key=str, value=str, partitions=1)\n'
+        "@app.topology(orders, customers, to=names)\n"
+        "def join(orders: Table[str, str], customers: Table[str, str]) -> Table[str, str]:\n"
+        "    return orders.join(customers, on=lambda order: order, value=lambda order, name: name, type=str)\n"
+    )
+    kafka.topic(orders, 3)
+    kafka.topic(customers, 2)
+    kafka.send(orders, [(b"o%d" % i, b"c%d" % (i % 20)) for i in range(1000)])
+    kafka.send(customers, [(b"c%d" % i, b"name %d" % i) for i in range(19)])
+    ended = run(tmp_path, kafka.bootstrap, "--workers", "2")
+    assert ended.returncode == 0, ended.stderr
+    expected = {f"o{i}": f"name {i % 20}" for i in range(1000) if i % 20 != 19}
+    assert {r.key.decode(): r.value.decode() for r in kafka.read(names)} == expected
+    kafka.send(customers, [(b"c1", b"changed")])
+    again = run(tmp_path, kafka.bootstrap)
+    assert again.returncode == 0, again.stderr
+    expected |= {f"o{i}": "changed" for i in range(1, 1000, 20)}
+    assert {r.key.decode(): r.value.decode() for r in kafka.read(names)} == expected
