@@ -73,15 +73,31 @@ class Table(Generic[K, V]):
         )
         return self._viewed(node, "filter", fn)
 
+    @overload
+    def group_by(
+        self, fn: Callable[[V], K2], *, key: type[K2] | None = None, name: str | None = None
+    ) -> "GroupedTable[K2, V]": ...
+
+    @overload
     def group_by(
         self,
         fn: Callable[[V], K2],
         *,
-        value: Callable[[V], V2] | None = None,
+        value: Callable[[V], V2],
         key: type[K2] | None = None,
         type: type[V2] | None = None,
         name: str | None = None,
-    ) -> "GroupedTable[K2, Any]":
+    ) -> "GroupedTable[K2, V2]": ...
+
+    def group_by(
+        self,
+        fn: Callable[[V], Any],
+        *,
+        value: Callable[[V], Any] | None = None,
+        key: Any = None,
+        type: Any = None,
+        name: str | None = None,
+    ) -> "GroupedTable[Any, Any]":
         """Group the rows by `fn(value)`, with their values, or with `value(value)`; None is in no group.
 
         Rows travel to the partition of their group by a repartition topic, with what they replace.

@@ -7,7 +7,7 @@ same plan always gives the same text, so it can be kept in a repository and comp
 from typing import Any
 
 from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode
-from framework.plan.plan import Plan, Sink, Source, StorePlan, SubTopology
+from framework.plan.plan import Plan, Sink, Source, StorePlan, SubTopology, table_source
 from framework.plan.topics import InternalTopic, TopicRole
 
 GUARANTEE = "exactly once: input offsets, state changes and output become visible together or not at all"
@@ -20,6 +20,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
         "guarantee": GUARANTEE,
         "sub_topologies": [_sub_topology(sub) for sub in plan.sub_topologies],
         "topics": [{"name": t.name, "partitions": t.partitions, "config": dict(t.config)} for t in plan.topics],
+        "global_tables": [_end(table_source(table)) for table in plan.global_tables],
         "internal_topics": [_internal_topic(topic) for topic in plan.internal_topics],
     }
 
@@ -92,6 +93,9 @@ def as_text(plan: Plan) -> str:
         lines += [
             f"  write  {end['topic']}  ({_types(end)}) after {end['after']}  {end['declared']}" for end in sub["sinks"]
         ]
+    if tables := data["global_tables"]:
+        lines += ["", "global tables, whole in every worker"]
+        lines += [f"  read   {end['topic']}  ({_types(end)})  {end['declared']}" for end in tables]
     if internal:
         lines += ["", "internal topics, made at start"]
     for topic in internal:

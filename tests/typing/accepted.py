@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from framework import App, Context, ListState, MapState, Processor, Stream, Table, Timer, ValueState, every
+from framework import App, Context, GlobalTable, ListState, MapState, Processor, Stream, Table, Timer, ValueState, every
 from framework.testing import TestDriver
 
 
@@ -112,3 +112,32 @@ def ask_all(orders: list[Order]) -> list[int | None]:
 
 @app.every("1m")
 def beat() -> None: ...
+
+
+# Tables
+
+
+@app.topology(orders, counts)
+def tables(orders: Table[str, Order], counts: Table[str, int]) -> None:
+    large: Table[str, Order] = orders.filter(lambda order: order.amount > 10)
+    names: Table[str, str] = large.map(lambda order: order.customer)
+    by_customer: Table[str, int] = orders.group_by(lambda order: order.customer).aggregate(
+        0, lambda total, order: total + order.amount, lambda total, order: total - order.amount
+    )
+    amounts: Table[int, int] = orders.group_by_items(lambda key, order: (order.amount, order)).count()
+    pairs: Table[str, tuple[str, int]] = names.join(by_customer)
+    maybe: Table[str, tuple[str, int | None]] = names.left_join(by_customer, on=lambda name: name.upper())
+    either: Table[str, str] = names.outer_join(by_customer, value=lambda name, total: f"{name}{total}")
+    calm: Table[str, str] = either.suppress(until="10s", max_records=100)
+    stream: Stream[str, tuple[str, int]] = pairs.to_stream()
+    print(amounts, maybe, calm, stream)
+
+
+@app.topology(orders, counts)
+def looked_up(orders: Stream[str, Order], counts: GlobalTable[str, int]) -> None:
+    known: Stream[str, int] = orders.join(
+        counts, key=lambda order: order.customer, value=lambda order, count: order.amount + count
+    )
+    totals: Table[str, int] = known.to_table(history="1h")
+    both: Stream[str, int] = orders.left_join(totals, value=lambda order, total: total or order.amount, grace="1m")
+    print(both)

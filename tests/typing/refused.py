@@ -1,6 +1,6 @@
 """Mistakes that mypy must refuse: exactly the lines marked so."""
 
-from framework import App, Context, ListState, MapState, Processor, Stream, Table, ValueState
+from framework import App, Context, GlobalTable, ListState, MapState, Processor, Stream, Table, ValueState
 from framework.testing import TestDriver
 
 app = App("mistaken")
@@ -67,3 +67,13 @@ class Totals(Processor[str, str, int]):
 @app.topology(lines)
 def of_other_values(lines: Stream[str, int]) -> None:
     lines.process(Totals)  # mistake
+
+
+@app.topology(counts, counts)
+def of_tables(left: Table[str, int], right: GlobalTable[str, int]) -> None:
+    left.map(lambda count: count.upper())  # mistake
+    left.join(left, value=lambda mine, its: mine.upper())  # mistake
+    left.left_join(left, value=lambda mine, its: mine + its)  # mistake
+    left.group_by(str).reduce(lambda a, b: str(a), lambda a, b: a)  # mistake
+    left.to_stream().join(right, value=lambda mine, its: mine)  # mistake
+    left.suppress(until=10)  # mistake

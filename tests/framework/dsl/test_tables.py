@@ -217,3 +217,11 @@ def test_join_without_a_function_gives_pairs() -> None:
         driver.send(rights, "x", key="a")
         assert driver.read(out) == [("a", (1, None)), ("a", (1, "x"))]
         assert driver.store("join.left_join")["a"] == (1, "x")
+
+
+def test_plan_in_words_names_the_global_tables() -> None:
+    from framework.plan.describe import as_text
+
+    app = declare(lambda a, b: a.join(b, value=pair, key=str), Stream[str, int], GlobalTable[str, str])
+    assert "global tables, whole in every worker\n  read   rights  (str → str)" in as_text(app.plan())
+    assert [topic.name for topic in app.plan().source_topics] == ["lefts", "rights"]
