@@ -15,6 +15,7 @@ import asyncio
 import atexit
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -147,10 +148,14 @@ async def _concurrently(
 
 
 _threads = threading.local()
+_beside = ThreadPoolExecutor(1, thread_name_prefix="penstock-handlers")  # starts its thread when it is first needed
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Run to the end on this thread's loop, which stands still between chunks."""
+    if asyncio._get_running_loop() is not None:
+        # Reason: a test of an app may be async itself, and one thread runs one loop.
+        return _beside.submit(run, coroutine).result()
     # Reason: one loop per worker thread, so that all its tasks may share clients of the user's, which belong to a loop.
     loop: asyncio.AbstractEventLoop | None = getattr(_threads, "loop", None)
     if loop is None:

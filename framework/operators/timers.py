@@ -14,6 +14,7 @@ from framework.operators.process_state import Cell, Cursor, after_prefix, no_key
 from framework.plan.processors import Timer
 from framework.plan.timer_keys import (
     EVENT,
+    MARK,
     WALL,
     of_key_prefix,
     of_key_tail,
@@ -49,7 +50,9 @@ class Timers:
             self._cell.change(queue_key(WALL if is_wall else EVENT, at_ms, key, name), (None, now_ms))
         self._cell.change(of_key, ([timer.at, kind == WALL], now_ms))
         self._cell.change(queue_key(kind, timer.at, key, name), (1, now_ms))
-        if kind == EVENT and timer.at <= self._limit_ms:
+        if kind == WALL and timer.at <= self._mark_ms():  # the clock was set back
+            self._cell.change(MARK, (timer.at - 1, now_ms))
+        elif kind == EVENT and timer.at <= self._limit_ms:
             heappush(self.events, (timer.at, key, name))
 
     def delete(self, timer: Timer | str) -> None:
@@ -84,7 +87,14 @@ class Timers:
 
     def begin_walls(self, now_ms: int) -> None:
         """Heap up the wall-clock timers that are due; those set meanwhile wait for the next time."""
-        self.walls = self._heap(WALL, 0, now_ms)
+        self.walls = self._heap(WALL, self._mark_ms() + 1, now_ms)
+        if self.walls:
+            self._cell.change(MARK, (now_ms, self._cursor.time_ms))
+
+    def _mark_ms(self) -> int:
+        """The time up to which none of the wall clock waits; a search from the beginning would pass all that fired."""
+        mark = self._cell[MARK]
+        return -1 if mark is None or mark[0] is None else int(mark[0])
 
     def _heap(self, kind: bytes, from_ms: int, to_ms: int) -> list[Due]:
         if to_ms < from_ms:

@@ -6,6 +6,7 @@ The first byte says what an entry is, the rest where it stands; times are 8 byte
 |---|---|---|
 | event queue, wall queue | time (8) + length (4) + key + name | 1 |
 | of a key | length (4) + key + one of: "n" + name, "e" + time (8), "w" + time (8) | [time, is wall clock] |
+| mark | nothing | the time up to which no wall-clock timer waits |
 | expiry | time (8) + length (1) + name of the state + key of the entry | 1 |
 """
 
@@ -18,7 +19,7 @@ from serde import Serde
 from serde.base import GuardedSerde
 from state.keys import bucket_prefix, time_bytes, time_of
 
-EVENT, WALL, OF_KEY, EXPIRY = b"\x01", b"\x02", b"\x03", b"\x04"
+EVENT, WALL, OF_KEY, EXPIRY, MARK = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
 _LENGTH = struct.Struct(">I")
 _AFTER_TIME = 9
 
@@ -80,11 +81,11 @@ class TimerKeySerde(GuardedSerde[tuple[Any, ...]]):
         if kind in ("event", "wall"):
             at_ms, key, name = rest
             return queue_key(EVENT if kind == "event" else WALL, at_ms, self.inner.serialize(key), name.encode())
-        return {"of key": OF_KEY, "expiry": EXPIRY}[kind] + bytes(rest[0])
+        return {"of key": OF_KEY, "expiry": EXPIRY, "mark": MARK}[kind] + bytes(rest[0])
 
     def _decode_key(self, item: bytes) -> tuple[Any, ...]:
         kind = item[:1]
         if kind in (EVENT, WALL):
             at_ms, key, name = queue_parts(item)
             return "event" if kind == EVENT else "wall", at_ms, self.inner.deserialize(key), name.decode()
-        return {OF_KEY: "of key", EXPIRY: "expiry"}[kind], item[1:]
+        return {OF_KEY: "of key", EXPIRY: "expiry", MARK: "mark"}[kind], item[1:]

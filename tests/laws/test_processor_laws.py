@@ -16,6 +16,7 @@ from framework import App, Context, ListState, MapState, Processor, RecordError,
 from framework.testing import TestDriver
 
 TTL_MS = 3
+CLOCK = "the wall clock"
 Row = tuple[str, str, int]  # key, value, timestamp
 Command = tuple[str, int]
 
@@ -63,6 +64,8 @@ class Machine(Processor[str, list[Command], str]):
                     ctx.timer(at=ctx.timestamp + n, name=f"t{n % 2}")
                 case "again":
                     ctx.timer(at=ctx.timestamp + n, name="again")
+                case "after":
+                    ctx.timer(after=f"{n + 1}ms", name=f"w{n % 2}")
                 case "delete":
                     ctx.delete_timer(f"t{n % 2}")
                 case "show":
@@ -78,7 +81,7 @@ class Machine(Processor[str, list[Command], str]):
         )
 
     def on_timer(self, timer: Timer, ctx: Context[str]) -> Iterator[str]:
-        yield f"{timer.name} {timer.at} at {ctx.stream_time}: {self.shown()}"
+        yield f"{timer.name} {timer.at} at {ctx.stream_time} {ctx.now}: {self.shown()}"
         if timer.name == "again":
             self.total.set(self.total.get() + 1)
             ctx.timer(at=timer.at + 2, name="t0")
@@ -100,16 +103,20 @@ class Of:
     names: dict[int, str] = field(default_factory=dict)
     fading_names: dict[int, int] = field(default_factory=dict)
     timers: dict[Any, int] = field(default_factory=dict)  # by name, else by time
+    walls: dict[str, int] = field(default_factory=dict)  # by name
 
 
 class Model:
     def __init__(self) -> None:
-        self.clock = -1
+        self.clock, self.now = -1, 0
         self.keys: dict[str, Of] = defaultdict(Of)
         self.rows: list[Row] = []
 
     def run(self, given_rows: list[tuple[str, list[Command], int]]) -> list[Row]:
         for key, commands, timestamp in given_rows:
+            if key == CLOCK:
+                self.advance(timestamp)
+                continue
             if any(command == "fail" for command, _ in commands):
                 continue
             before, self.clock = self.clock, max(self.clock, timestamp)
@@ -147,11 +154,14 @@ class Model:
                 of.timers[f"t{n % 2}"] = timestamp + n
             case "again":
                 of.timers["again"] = timestamp + n
+            case "after":
+                of.walls[f"w{n % 2}"] = self.now + n + 1
             case "delete":
                 of.timers.pop(f"t{n % 2}", None)
             case "show":
                 self.rows.append((key, self.shown(of), timestamp))
-                waiting = sorted((at, name if isinstance(name, str) else "") for name, at in of.timers.items())
+                events = [(at, name if isinstance(name, str) else "") for name, at in of.timers.items()]
+                waiting = sorted([*events, *((at, name) for name, at in of.walls.items())])
                 self.rows.append((key, " ".join(name or str(at) for at, name in waiting), timestamp))
 
     def fresh(self, of: Of) -> list[int] | None:
@@ -173,10 +183,21 @@ class Model:
             at, key, text, name = due[0]
             of = self.keys[key]
             del of.timers[name]
-            self.rows.append((key, f"{text or None} {at} at {self.clock}: {self.shown(of)}", at))
+            self.rows.append((key, f"{text or None} {at} at {self.clock} {self.now}: {self.shown(of)}", at))
             if text == "again":
                 of.total = (of.total or 0) + 1
                 of.timers["t0"] = at + 2
+
+    def advance(self, ms: int) -> None:
+        target = self.now + ms
+        while due := sorted(
+            (at, key, n) for key, of in self.keys.items() for n, at in of.walls.items() if at <= target
+        ):
+            self.now, key, name = due[0]
+            del self.keys[key].walls[name]
+            said = f"{name} {self.now} at {max(0, self.clock)} {self.now}: {self.shown(self.keys[key])}"
+            self.rows.append((key, said, max(0, self.clock)))
+        self.now = target
 
 
 @dataclass(frozen=True)
@@ -201,13 +222,15 @@ NAMES = [
     "at",
     "named",
     "again",
+    "after",
+    "after",
     "delete",
     "show",
     "show",
     "fail",
 ]
 commands = st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 6)), max_size=6)
-steps = st.lists(st.tuples(st.sampled_from(["a", "a", ""]), commands, st.integers(-3, 3)), max_size=20)
+steps = st.lists(st.tuples(st.sampled_from(["a", "a", "", CLOCK]), commands, st.integers(-3, 3)), max_size=20)
 cuts = st.builds(
     Cut,
     chunk=st.sampled_from([1, 2, 3, 10]),
@@ -223,6 +246,9 @@ def timed(steps: list[tuple[str, list[Command], int]]) -> list[tuple[str, list[C
     """Each record so much (ms) after the newest before it; some are older."""
     newest, timed_rows = 0, []
     for key, value, step in steps:
+        if key == CLOCK:
+            timed_rows.append((key, [], 2 + step // 2))
+            continue
         timed_rows.append((key, value, max(0, newest + step)))
         newest = max(newest, newest + step)
     return timed_rows
@@ -239,6 +265,11 @@ def run(given_rows: list[tuple[str, list[Command], int]], cut: Cut) -> list[Row]
     }  # fmt: skip
     with TestDriver(app, **options) as driver:
         for i, (key, value, timestamp) in enumerate(given_rows):
+            if key == CLOCK:
+                while not passing_over(lambda: driver.records(results)):
+                    pass
+                driver.advance(f"{timestamp}ms")
+                continue
             passing_over(lambda: driver.send(given, value, key=key, at=timestamp))  # noqa: B023
             if event := cut.events.get(i):
                 passing_over(driver.turn)

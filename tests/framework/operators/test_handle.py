@@ -179,3 +179,10 @@ def test_batch_of_another_length_is_refused() -> None:
     app.handler(given, batch=True)(short)
     with TestDriver(app) as driver, pytest.raises(RecordError, match="got 1 values and returned a list of 0"):
         driver.send(given, 1, key="a")
+
+
+def test_async_handler_in_an_async_test() -> None:
+    async def test() -> list[Any]:
+        return run(slow_for_small, [("a", 1, 0)])
+
+    assert asyncio.run(test()) == [("a", "v1", 0)]

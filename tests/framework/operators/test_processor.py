@@ -5,7 +5,21 @@ from typing import Any, Self
 
 import pytest
 
-from framework import App, Context, ListState, MapState, Processor, RecordError, Timer, Topic, ValueState, every
+from framework import (
+    App,
+    Context,
+    ListState,
+    MapState,
+    Processor,
+    RecordError,
+    Stream,
+    Timer,
+    Topic,
+    ValueState,
+    Windowed,
+    every,
+    tumbling,
+)
 from framework.dsl import processors as written
 from framework.errors import TimeError
 from framework.operators.process_state import ListView, MapView, ValueView
@@ -115,6 +129,40 @@ def test_stream_time_survives_restart() -> None:
         driven.send("a", "", at=100)
         driven.driver.restart()
         assert driven.send("a", "50", at=0) == [("a", "event 50 at 100 0", 50)]
+
+
+def test_wall_clock_timer_set_after_the_clock_went_back_fires() -> None:
+    with Driven(Echo, now=10_000) as driven:
+        driven.send("a", "+1s", at=0)
+        driven.driver.advance("5s")
+        driven.driver.now_ms = 2_000
+        assert driven.send("b", "+1s", at=0) == [("a", "wall 11000 at 0 11000", 0)]
+        driven.driver.advance("1s")
+        assert driven.new() == [("b", "wall 3000 at 0 3000", 0)]
+
+
+def test_class_takes_windowed_keys() -> None:
+    app = App("app")
+    given = app.topic("given", key=str, value=str)
+    results = app.topic("results", key=str, value=str)
+
+    class Windows(Processor[Windowed[str], int, str]):
+        last = ValueState(int, default=0)
+
+        def process(self, value: int, ctx: Context[Windowed[str]]) -> str:
+            before = self.last.get()
+            self.last.set(value)
+            return f"{ctx.key} {before} {value}"
+
+    @app.topology(given, to=results)
+    def count(given: Stream[str, str]) -> Stream[str, str]:
+        counts = given.group_by_key().window(tumbling("10ms")).count()
+        return counts.to_stream().process(Windows).map_items(lambda key, text: (key.key, text), key=str, type=str)
+
+    with TestDriver(app) as driver:
+        for at in (1, 2, 12):
+            driver.send(given, "", key="a", at=at)
+        assert [text for _, text in driver.read(results)] == ["a@0/10 0 1", "a@0/10 1 2", "a@10/20 0 1"]
 
 
 def test_wall_clock_timer_may_set_an_event_timer_in_the_past() -> None:
