@@ -5,6 +5,7 @@ a right topic, tombstones and times out of order among them.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework import App, GlobalTable, Stream, Table
+from framework import App, GlobalTable, RecordError, Stream, Table
 from framework.testing import TestDriver
 
 Change = tuple[str, str, int | None, int]  # topic (L or R), key, value, timestamp
@@ -289,6 +290,60 @@ def test_outer_join_with_each_change_writes_the_same_records_however_cut(given: 
     one_by_one, cut_up = drive(program, given, None)[1], drive(program, given, cut)[1]
     for key in "abc":
         assert [row for row in cut_up if row[0] == key] == [row for row in one_by_one if row[0] == key]
+
+
+def refusing(left: Any, right: Any) -> str:
+    if left == 3 or right == 2:
+        raise ValueError(f"{left} and {right} do not go together")
+    return joined(left, right)
+
+
+def refuse_four(value: int) -> int:
+    if value == 4:
+        raise ValueError("no four")
+    return value
+
+
+REFUSING = {
+    "join": Program(lambda le, ri: le.outer_join(ri, value=refusing), lambda _: {}),
+    "join of views": Program(
+        lambda le, ri: le.map(refuse_four).left_join(ri.filter(refuse_four), value=refusing), lambda _: {}
+    ),
+    "map": Program(lambda le, ri: le.map(refuse_four), lambda _: {}, value=int),
+    "group": Program(
+        lambda le, ri: le.group_by(lambda value: str(refuse_four(value))).count(), lambda _: {}, value=int
+    ),
+    "stream with table": Program(lambda le, ri: le.left_join(ri, value=refusing), lambda _: {}, left=Stream),
+    "stream with versioned table": Program(
+        lambda le, ri: le.left_join(ri, value=refusing), lambda _: {}, left=Stream, history=True
+    ),
+}
+
+
+def drive_on(program: Program, given: list[Change], options: dict[str, Any]) -> Rows:
+    """The result's table; records that fail are passed over."""
+    app, topics, out = program.app()
+    with TestDriver(app, **options) as driver:
+        for topic, key, value, at in given:
+            with suppress(RecordError):
+                driver.send(topics[topic], value, key=key, at=at)
+        for _ in range(len(given) + 1):
+            try:
+                return driver.table(out)
+            except RecordError:
+                continue
+        raise AssertionError("a record failed again and again")
+
+
+@pytest.mark.parametrize("name", REFUSING)
+@settings(max_examples=30, deadline=None)
+@given(given=changes, chunk=st.sampled_from([3, 100]), keys=st.sampled_from([1, 1000]))
+def test_record_that_fails_leaves_nothing_behind_however_cut(
+    name: str, given: list[Change], chunk: int, keys: int
+) -> None:
+    program = REFUSING[name]
+    expected = drive_on(program, given, {})
+    assert drive_on(program, given, {"chunk": chunk, "max_uncommitted_keys": keys}) == expected
 
 
 # Streams with tables: every record of the result is known.
