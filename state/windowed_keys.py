@@ -3,20 +3,27 @@
 | serde | bytes | for |
 |---|---|---|
 | `WindowKeySerde` | end (8) + key | windows of one size, in the order in which they close and expire |
-| `SessionKeySerde` | length of key (4) + key + start (8) + end (8) | sessions: those of one key by time |
+| `SessionKeySerde` | 0 (8) + length of key (4) + key + start (8) + end (8) | sessions: those of one key by time |
 | `DueKeySerde` | time (8) + key | what is to be looked at when stream time passes that time |
-| `RowKeySerde` | segment (8) + length of key (4) + key + time (8) + number (8) | records of a key by time |
+| `ArrivalKeySerde` | segment (8) + length of key (4) + key + time (8) + number (8) | records of a key by time |
+
+Sessions and records are in bucket stores (`buckets.py`). A session may last for ever, so all of a key are one bucket.
 
 A window of fixed size is stored by its end, because ends are never negative; a start may be, with an offset.
 """
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from serde import Serde, Windowed
 from serde.base import GuardedSerde
-from state.keys import MAX_TIME, TIME_WIDTH, bucket_key, bucket_parts, bucket_prefix, segment_of, time_bytes, time_of
+from state.keys import TIME_WIDTH, bucket_key, bucket_parts, bucket_prefix, segment_of, time_bytes, time_of
+
+_NO_SEGMENT = time_bytes(0)
+_KEY_AT = TIME_WIDTH + 4
+_BOUNDS = struct.Struct(">QQ")
 
 
 @dataclass(frozen=True)
@@ -66,19 +73,39 @@ class SessionKeySerde(GuardedSerde[Windowed[Any]]):
 
 def session_key(key: bytes, start_ms: int, end_ms: int) -> bytes:
     """The place of a session in its store."""
-    return bucket_prefix(key) + time_bytes(start_ms) + time_bytes(end_ms)
+    return sessions_prefix(key) + session_suffix(start_ms, end_ms)
 
 
 def session_parts(composite: bytes) -> tuple[bytes, int, int]:
     """Key, start and end (ms) of a session."""
     at = len(composite) - 2 * TIME_WIDTH
-    return composite[4:at], time_of(composite, at), time_of(composite, at + TIME_WIDTH)
+    return composite[_KEY_AT:at], time_of(composite, at), time_of(composite, at + TIME_WIDTH)
 
 
-def session_range(key: bytes) -> tuple[bytes, bytes]:
-    """The range [start, end) of all sessions of a key."""
-    prefix = bucket_prefix(key)
-    return prefix, prefix + time_bytes(MAX_TIME + 1)
+def session_suffix(start_ms: int, end_ms: int) -> bytes:
+    """The place of a session in its bucket."""
+    return _BOUNDS.pack(start_ms, end_ms)
+
+
+def session_end(composite: bytes) -> int:
+    """The end (ms) of a session."""
+    return time_of(composite, len(composite) - TIME_WIDTH)
+
+
+def session_windowed(composite: bytes) -> bytes:
+    """The bytes of a session's windowed key, which are how its place ends."""
+    return composite[_KEY_AT:]
+
+
+def session_bounds(suffix: bytes) -> tuple[int, int]:
+    """Start and end (ms) of a session in its bucket."""
+    start, end = _BOUNDS.unpack(suffix)
+    return start, end
+
+
+def sessions_prefix(key: bytes) -> bytes:
+    """The bucket of a key's sessions."""
+    return _NO_SEGMENT + bucket_prefix(key)
 
 
 class Due(NamedTuple):
@@ -110,7 +137,7 @@ class DueKeySerde(GuardedSerde[Due]):
         return list(map(Due, map(time_of, data), keys))
 
 
-class Row(NamedTuple):
+class Arrival(NamedTuple):
     """A record of a key: its time (ms), and its number in the order of arrival; prints as `key@time#number`."""
 
     key: Any
@@ -122,7 +149,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class RowKeySerde(GuardedSerde[Row]):
+class ArrivalKeySerde(GuardedSerde[Arrival]):
     """Records of a key in segments of `segment_ms`."""
 
     inner: Serde[Any]
@@ -130,18 +157,18 @@ class RowKeySerde(GuardedSerde[Row]):
 
     @property
     def name(self) -> str:
-        return f"row[{self.inner.name}]"
+        return f"arrival[{self.inner.name}]"
 
-    def _encode_all(self, values: Sequence[Row]) -> list[bytes]:
+    def _encode_all(self, values: Sequence[Arrival]) -> list[bytes]:
         keys: list[Any] = self.inner.serialize_many([row.key for row in values])
-        return [row_key(key, row.time, row.number, self.segment_ms) for row, key in zip(values, keys, strict=True)]
+        return [arrival_key(key, row.time, row.number, self.segment_ms) for row, key in zip(values, keys, strict=True)]
 
-    def _decode_all(self, data: Sequence[bytes]) -> list[Row]:
+    def _decode_all(self, data: Sequence[bytes]) -> list[Arrival]:
         parts = list(map(bucket_parts, data))
         keys = self.inner.deserialize_many([key for key, _, _ in parts])
-        return [Row(key, time, time_of(rest)) for key, (_, time, rest) in zip(keys, parts, strict=True)]
+        return [Arrival(key, time, time_of(rest)) for key, (_, time, rest) in zip(keys, parts, strict=True)]
 
 
-def row_key(key: bytes, time_ms: int, number: int, segment_ms: int) -> bytes:
+def arrival_key(key: bytes, time_ms: int, number: int, segment_ms: int) -> bytes:
     """The place of a record of a key."""
     return bucket_key(segment_of(time_ms, segment_ms), key, time_ms, time_bytes(number))

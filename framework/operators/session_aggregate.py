@@ -29,23 +29,33 @@ from framework.operators.aggregate import Stamped
 from framework.operators.base import OperatorContext
 from framework.operators.windowed import Told, WindowedOperator, running_times
 from framework.plan.windows import SessionWindows, WindowedNode, due_name
-from serde.windowed import bounds_bytes
-from state import KeyValueStore
+from state import BucketStore, KeyValueStore
 from state.keys import MAX_TIME, TIME_WIDTH, time_bytes, time_of
-from state.windowed_keys import session_key, session_parts, session_range
+from state.windowed_keys import (
+    session_bounds,
+    session_end,
+    session_key,
+    session_suffix,
+    session_windowed,
+    sessions_prefix,
+)
 
 _NEVER = MAX_TIME + 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Session:
-    """One session of a key. `is_own`: its state was made in this chunk and may change in place."""
+    """One session of a key.
+
+    `is_own`: its state was made in this chunk and may change in place; `is_stored`: the store has its place.
+    """
 
     start: int
     end: int
     until: int
     state: Any
     is_own: bool = False
+    is_stored: bool = True
 
     def distance(self, time_ms: int) -> int:
         """The silence between it and a record (ms); 0 inside."""
@@ -59,6 +69,8 @@ class SessionOperator(WindowedOperator):
         super().__init__(node, context)
         self._gap, self._grace_ms = windows.gap_ms, windows.grace_ms
         self._max_length = _NEVER if windows.max_length_ms is None else windows.max_length_ms
+        assert isinstance(self._store, BucketStore)
+        self._sessions = self._store
         self._due: KeyValueStore[Stamped] = context.stores[due_name(node.name)]
         self._ended: list[Closed] = []  # of the chunk in hand
 
@@ -80,47 +92,53 @@ class SessionOperator(WindowedOperator):
         return super()._chunk([stored[i] for i in kept], [entries[i] for i in kept], olds)
 
     def _times(self, stored: Sequence[bytes]) -> list[int]:
-        return [session_parts(key)[2] for key in stored]
+        return list(map(session_end, stored))
 
     def _windowed_keys(self, stored: Sequence[bytes]) -> list[bytes]:
-        return [key + bounds_bytes(start, end) for key, start, end in map(session_parts, stored)]
+        return list(map(session_windowed, stored))
 
     def _apply(self, keys: list[bytes], chunk: Chunk) -> tuple[list[Told], list[int]]:
         self._ended = []
         timestamps, gap_of = chunk.timestamps, self._gap
         values: list[Any] = timestamps if self._is_count and not callable(gap_of) else chunk.values.decoded
         gaps = list(map(gap_of, values)) if callable(gap_of) else [gap_of] * len(keys)
-        sessions = {key: self._sessions_of(key) for key in dict.fromkeys(keys)}
+        prefixes = {key: sessions_prefix(key) for key in dict.fromkeys(keys)}
+        sessions = {key: self._sessions_in(prefix) for key, prefix in prefixes.items()}
         changed: dict[bytes, Stamped] = {}
         notes: dict[bytes, Stamped] = {}
         told: list[Told] = []
         late: list[int] = []
         running = running_times(self._store.clock_ms, timestamps)
         for i, (key, value, time, gap, now) in enumerate(zip(keys, values, timestamps, gaps, running, strict=True)):
-            limit = now - self._grace_ms
+            limit, prefix = now - self._grace_ms, prefixes[key]
             known = sessions[key] = self._still_known(key, sessions[key], limit, changed)
             joined = self._joined(known, time, time + gap, limit)
-            until = max([time + gap, *(s.until for s in joined)])
+            start, end, until = time, time, time + gap
+            for session in joined:
+                start, end, until = min(start, session.start), max(end, session.end), max(until, session.until)
             if until < limit:
                 late.append(i)
                 continue
-            start, end = min([time, *(s.start for s in joined)]), max([time, *(s.end for s in joined)])
             # Reason: a session of one instant that gets a record of that instant stays what it is; any other that gets
             # a record is replaced, even by one with the same bounds. Source: the vectors SUP-10 and SES-04.
             stays = len(joined) == 1 and joined[0].start == joined[0].end == start == end
             olds = [self._shown(s.state) for s in joined] if self._keeps_olds else [None] * len(joined)
             state = self._joined_state(joined, value)
             for session, old in zip(joined, olds, strict=True):
-                place = session_key(key, session.start, session.end)
-                changed[place] = (None, session.end)
+                place = prefix + session_suffix(session.start, session.end)
+                if session.is_stored:
+                    changed[place] = (None, session.end)
+                else:
+                    del changed[place]
                 if self._every_change and not (stays and state is not None):
                     told.append(Told(i, place, None, session.end, old))
-            sessions[key] = [s for s in known if s not in joined]
+            sessions[key] = [s for s in known if s not in joined] if joined else list(known)
             if state is None:
                 continue
-            place = session_key(key, start, end)
+            place = prefix + session_suffix(start, end)
+            is_stored = place in changed
             changed[place] = (state, until)
-            sessions[key].append(Session(start, end, until, state, is_own=True))
+            sessions[key].append(Session(start, end, until, state, is_own=True, is_stored=is_stored))
             if not joined and self._emit != "complete":
                 look = self._forgotten(until, end)
                 notes[time_bytes(look) + key] = (b"", look)
@@ -130,12 +148,10 @@ class SessionOperator(WindowedOperator):
         self._due.put_many(notes)
         return told, late
 
-    def _sessions_of(self, key: bytes) -> list[Session]:
-        """The sessions of a key in the order of time."""
-        return [
-            Session(*session_parts(place)[1:], until, state)
-            for place, (state, until) in self._store.scan(*session_range(key))
-        ]
+    def _sessions_in(self, prefix: bytes) -> list[Session]:
+        """The sessions of a key, by its prefix, in the order of time."""
+        rows = self._sessions.bucket(prefix)
+        return [Session(*session_bounds(suffix), until, state) for suffix, (state, until) in rows]
 
     def _still_known(
         self, key: bytes, known: list[Session], limit: int, changed: dict[bytes, Stamped]
@@ -210,7 +226,7 @@ class SessionOperator(WindowedOperator):
         notes: dict[bytes, Stamped] = {note: (None, time_of(note)) for note in due}
         forgotten: list[Closed] = []
         for key in dict.fromkeys(note[TIME_WIDTH:] for note in due):
-            for session in self._sessions_of(key):
+            for session in self._sessions_in(sessions_prefix(key)):
                 look = self._forgotten(session.until, session.end)
                 if look < limit:
                     forgotten.append((session.until, key, session))

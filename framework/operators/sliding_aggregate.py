@@ -7,8 +7,8 @@ that may happen, so any function can be used, and nothing has to be taken out ag
 `end + grace < stream time`. A record that no open window takes is late. Source: Kafka Streams' sliding windows; the
 vectors SLI-*.
 
-Which windows a key has follows from its records' times: a chunk reads the records around it in one or two short scans
-per key, and the windows by their keys.
+Which windows a key has follows from its records' times: a chunk reads the records around it from one or two buckets per
+key, and the windows by their keys.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -20,9 +20,9 @@ from framework.operators.aggregate import Stamped
 from framework.operators.base import OperatorContext
 from framework.operators.windowed import FixedWindowOperator, Told, running_times
 from framework.plan.windows import SlidingWindows, WindowedNode, rows_name
-from state import KeyValueStore
-from state.keys import bucket_parts, bucket_ranges, time_bytes, time_of
-from state.windowed_keys import row_key
+from state import BucketStore
+from state.keys import TIME_WIDTH, time_bytes, time_of
+from state.windowed_keys import arrival_key
 
 Row = tuple[int, int, Any]  # time, number in the order of arrival, value
 
@@ -44,7 +44,9 @@ class SlidingOperator(FixedWindowOperator):
     def __init__(self, node: WindowedNode, windows: SlidingWindows, context: OperatorContext) -> None:
         super().__init__(node, context)
         self._difference = windows.difference_ms
-        self._rows: KeyValueStore[Stamped] = context.stores[rows_name(node.name)]
+        rows = context.stores[rows_name(node.name)]
+        assert isinstance(rows, BucketStore)
+        self._rows = rows
         self._segment_ms = self._rows.spec.segment_ms
 
     def _closed_before(self, stream_time_ms: int) -> int:
@@ -80,7 +82,7 @@ class SlidingOperator(FixedWindowOperator):
                     told.append(Told(i, place, self._shown(state), newest, olds.get(start)))
                 self._put(here, start, states[start])
             insort(here.rows, (time, here.number, value), key=_time_and_number)
-            rows[row_key(key, time, here.number, self._segment_ms)] = (value, time)
+            rows[arrival_key(key, time, here.number, self._segment_ms)] = (value, time)
             here.number += 1
         self._store.put_many(changed)
         self._rows.put_many(rows)
@@ -166,11 +168,8 @@ class SlidingOperator(FixedWindowOperator):
 
     def _read_rows(self, key: bytes, oldest: int, newest: int) -> Around:
         reach = self._difference + 1
-        rows = []
-        for start, end in bucket_ranges(key, oldest - reach, newest + reach, self._segment_ms):
-            for place, (value, _) in self._rows.scan(start, end):
-                _, time, rest = bucket_parts(place)
-                rows.append((time, time_of(rest), value))
+        found = self._rows.rows(key, oldest - reach, newest + reach)
+        rows = [(time_of(suffix), time_of(suffix, TIME_WIDTH), value) for suffix, (value, _) in found]
         return Around(rows, max((number + 1 for _, number, _ in rows), default=0))
 
 

@@ -13,7 +13,7 @@ from framework.plan.topics import serde_for
 from framework.plan.types import UNKNOWN, TypeRef
 from serde import Serde, TaggedSerde, Windowed
 from state import StoreSpec
-from state.windowed_keys import DueKeySerde, RowKeySerde, SessionKeySerde, WindowKeySerde
+from state.windowed_keys import ArrivalKeySerde, DueKeySerde, SessionKeySerde, WindowKeySerde
 
 LATE = 1
 """The output of records that came too late."""
@@ -121,7 +121,9 @@ class WindowedNode(Node):
                 windows = StoreSpec(self.name, key, value, has_clock=True, retention_ms=grace if expires else None)
                 return (windows, self._rows_spec(difference, grace))
             case SessionWindows():
-                sessions = StoreSpec(self.name, SessionKeySerde(self.inner_key), value, has_clock=True, is_ordered=True)
+                sessions = StoreSpec(
+                    self.name, SessionKeySerde(self.inner_key), value, has_clock=True, is_bucketed=True
+                )
                 due = StoreSpec(due_name(self.name), DueKeySerde(self.inner_key), serde_for(bytes), is_ordered=True)
                 return (sessions, due)
 
@@ -129,10 +131,10 @@ class WindowedNode(Node):
         segment_ms = max(_MIN_SEGMENT_MS, 2 * difference_ms)
         return StoreSpec(
             rows_name(self.name),
-            RowKeySerde(self.inner_key, segment_ms),
+            ArrivalKeySerde(self.inner_key, segment_ms),
             self._row_serde(),
             has_clock=True,
-            is_ordered=True,
+            is_bucketed=True,
             # Reason: the oldest window that is open begins so long ago, or 1 ms after a record before it.
             retention_ms=difference_ms + grace_ms + 1,
             segment_ms=segment_ms,
