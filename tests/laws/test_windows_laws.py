@@ -3,7 +3,8 @@
 A model goes through the records one by one and keeps, in plain lists, the records of every window. It gives each
 change, the final results in their order, and the late records. With every change or final results the programs must
 write the same records; with the latest changes they must end with the same table. Every record has a number of its own,
-and the result of a window is the list of the numbers in it, so the order of adding and merging is seen too.
+and the result of a window is the list of the numbers in it, so the order of adding and merging is seen too; or it is
+their count.
 """
 
 from collections.abc import Callable
@@ -205,19 +206,25 @@ def rows_of(taken: list[tuple[str, int]], unit: int) -> list[Given]:
     return rows
 
 
-def run(case: Case, rows: list[Given], cut: Interruptions, emit: str, changes: str) -> tuple[list[Row], list[Given]]:
+def run(
+    case: Case, rows: list[Given], cut: Interruptions, emit: str, changes: str, *, counts: bool
+) -> tuple[list[Row], list[Given]]:
     app = App("law")
     given_topic = app.topic("given", key=str, value=int)
-    results = app.topic("results", key=Windowed[str], value=list[int])
+    value: Any = int if counts else list[int]
+    results = app.topic("results", key=Windowed[str], value=value)
     late = app.topic("late", key=str, value=int)
 
     @app.topology(given_topic, to=(results, late))
-    def law(given: Stream[str, int]) -> tuple[Table[Windowed[str], list[int]], Stream[str, int]]:
+    def law(given: Stream[str, int]) -> tuple[Table[Windowed[str], value], Stream[str, int]]:
         grouped: Any = given.group_by_key().window(case.declared)
-        options: Any = {"type": list[int], "emit": emit, "changes": changes}
+        options: Any = {"emit": emit, "changes": changes}
+        if counts:
+            table = grouped.count(**options)
+            return table, table.late
         if isinstance(case.declared, type(session("1s"))):
             options["merge"] = joined
-        table = grouped.aggregate(list, append, **options)
+        table = grouped.aggregate(list, append, type=list[int], **options)
         return table, table.late
 
     options: Any = {
@@ -247,23 +254,35 @@ def joined(left: list[int], right: list[int]) -> list[int]:
     return left
 
 
+def counted(rows: list[Row]) -> list[Row]:
+    return [(key, None if numbers is None else len(numbers), timestamp) for key, numbers, timestamp in rows]
+
+
 def present(rows: dict[str, tuple[Any, int]]) -> dict[str, tuple[Any, int]]:
     return {key: row for key, row in rows.items() if row[0] is not None}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("results", ["latest", "all", "final"])
-@given(data=st.data(), taken=steps, cut=interruptions, unit=st.sampled_from(UNITS))
+@given(data=st.data(), taken=steps, cut=interruptions, unit=st.sampled_from(UNITS), counts=st.booleans())
 @settings(max_examples=80)
 def test_windows_do_not_depend_on_cuts(
-    kind: str, results: str, data: st.DataObject, taken: list[tuple[str, int]], cut: Interruptions, unit: int
+    kind: str,
+    results: str,
+    data: st.DataObject,
+    taken: list[tuple[str, int]],
+    cut: Interruptions,
+    unit: int,
+    counts: bool,
 ) -> None:
     case: Case = data.draw(KINDS[kind](unit))
     rows = rows_of(taken, unit)
     expected = case.model(rows, results == "final")
     emit, changes = ("final", "latest") if results == "final" else ("changes", results)
-    found, late = run(case, rows, cut, emit, changes)
+    found, late = run(case, rows, cut, emit, changes, counts=counts)
     assert late == expected.late
+    if counts:
+        expected.changes, expected.finals = counted(expected.changes), counted(expected.finals)
     if results == "final":
         assert found == expected.finals
     elif results == "all":
