@@ -321,8 +321,8 @@ class TestDriver:
         self._outputs = []
         waiting = [record for tp in self._inputs for record in self._topics.after(tp, self._committed.get(tp, 0))]
         self._waiting = deque(sorted(waiting, key=lambda record: record.sequence))
-        if self._plan.max_idle_ms:
-            self._buffers = {task: self._empty_buffer(task) for task in self._tasks if len(self._inputs_of(task)) > 1}
+        waits = [task for task in self._tasks if self._plan.max_idle_ms and len(self._inputs_of(task)) > 1]
+        self._buffers = {task: self._empty_buffer(task) for task in waits}
 
     def _inputs_of(self, task: TaskId) -> list[TopicPartition]:
         return [tp for tp, owner in self._inputs.items() if owner == task]

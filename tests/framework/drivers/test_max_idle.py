@@ -84,3 +84,12 @@ def test_what_waits_at_a_crash_is_read_again_and_waits_anew() -> None:
         assert driver.read(merged.out) == []
         driver.advance("400ms")
         assert [n for _, n in driver.read(merged.out)] == [1]
+
+
+def test_version_without_max_idle_reads_what_waited() -> None:
+    merged = Merged()
+    with TestDriver(merged.app) as driver:
+        driver.send(merged.first, 1, key="a")
+        assert driver.read(merged.out) == []
+        driver.restart(Merged(max_idle="0s").app)
+        assert [n for _, n in driver.read(merged.out)] == [1]
