@@ -3,7 +3,25 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from framework import App, Context, GlobalTable, ListState, MapState, Processor, Stream, Table, Timer, ValueState, every
+from framework import (
+    App,
+    Context,
+    GlobalTable,
+    ListState,
+    MapState,
+    Processor,
+    Stream,
+    Table,
+    Timer,
+    ValueState,
+    Windowed,
+    every,
+    hopping,
+    session,
+    sliding,
+    tumbling,
+    unlimited,
+)
 from framework.testing import TestDriver
 
 
@@ -141,3 +159,37 @@ def looked_up(orders: Stream[str, Order], counts: GlobalTable[str, int]) -> None
     totals: Table[str, int] = known.to_table(history="1h")
     both: Stream[str, int] = orders.left_join(totals, value=lambda order, total: total or order.amount, grace="1m")
     print(both)
+
+
+minutes = app.topic("minutes", key=Windowed[str], value=int)
+means = app.topic("means", key=Windowed[str], value=float)
+missed = app.topic("missed", key=str, value=Order)
+
+
+@app.topology(orders, to=(minutes, missed))
+def per_minute(orders: Stream[str, Order]) -> tuple[Table[Windowed[str], int], Stream[str, Order]]:
+    sums = orders.group_by_key().window(tumbling("1m", grace="10s")).sum(lambda order: order.amount, emit="final")
+    return sums, sums.late
+
+
+@app.topology(orders, to=means)
+def mean_of_visit(orders: Stream[str, Order]) -> Table[Windowed[str], float]:
+    return orders.group_by_key().window(session(lambda order: "5m")).mean(lambda order: order.amount)
+
+
+@app.topology(orders, to=minutes)
+def merged(orders: Stream[str, Order]) -> Table[Windowed[str], int]:
+    visits = orders.group_by_key().window(session("5m", max_length="1h"))
+    return visits.aggregate(0, lambda total, order: total + order.amount, merge=lambda left, right: left + right)
+
+
+@app.topology(orders, texts)
+def lists(orders: Stream[str, Order], texts: Stream[str, str]) -> None:
+    lengths: Table[Windowed[str], list[int]] = texts.group_by_key().window(sliding("5m")).collect(len, max=10)
+    starts: Stream[int, int] = lengths.to_stream().map_items(lambda window, found: (window.start, len(found)))
+    starts.group_by_key().max(emit="complete").to_stream()
+    texts.group_by_key().window(hopping("5m", "1m")).approx_distinct().to(minutes)
+    bought, said = orders.group_by_key(), texts.group_by_key()
+    bought.window(unlimited()).cogroup(
+        {bought: lambda total, order: total + order.amount, said: lambda total, text: total + len(text)}, initial=0
+    ).to(minutes)

@@ -1,6 +1,6 @@
 """Mistakes that mypy must refuse: exactly the lines marked so."""
 
-from framework import App, Context, GlobalTable, ListState, MapState, Processor, Stream, Table, ValueState
+from framework import App, Context, GlobalTable, ListState, MapState, Processor, Stream, Table, ValueState, tumbling
 from framework.testing import TestDriver
 
 app = App("mistaken")
@@ -77,3 +77,17 @@ def of_tables(left: Table[str, int], right: GlobalTable[str, int]) -> None:
     left.group_by(str).reduce(lambda a, b: str(a), lambda a, b: a)  # mistake
     left.to_stream().join(right, value=lambda mine, its: mine)  # mistake
     left.suppress(until=10)  # mistake
+
+
+@app.topology(texts)
+def mistaken_windows(texts: Stream[str, str]) -> None:
+    windows = texts.group_by_key().window(tumbling("1m"))
+    tumbling(60)  # mistake
+    windows.count(emit="last")  # mistake
+    plain: Table[str, int] = windows.count()  # mistake
+    windows.sum(lambda text: text.amount)  # mistake
+    numbers: Stream[str, int] = windows.count().late  # mistake
+    texts.group_by_key().window("1m")  # mistake
+    windows.count().to(counts)  # mistake
+    plain.to(counts)
+    numbers.to(counts)
