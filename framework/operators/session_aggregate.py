@@ -139,9 +139,9 @@ class SessionOperator(WindowedOperator):
             is_stored = place in changed
             changed[place] = (state, until)
             sessions[key].append(Session(start, end, until, state, is_own=True, is_stored=is_stored))
-            if not joined and self._emit != "complete":
-                look = self._forgotten(until, end)
-                notes[time_bytes(look) + key] = (b"", look)
+            if not joined:
+                # Reason: noted for when it may close, however results are emitted, so that emit= may be changed later.
+                notes[time_bytes(until) + key] = (b"", until)
             if self._every_change:
                 told.append(Told(i, place, self._shown(state), end, olds[0] if stays else None))
         self._store.put_many(changed)
@@ -227,10 +227,11 @@ class SessionOperator(WindowedOperator):
         forgotten: list[Closed] = []
         for key in dict.fromkeys(note[TIME_WIDTH:] for note in due):
             for session in self._sessions_in(sessions_prefix(key)):
-                look = self._forgotten(session.until, session.end)
-                if look < limit:
+                forgotten_at = self._forgotten(session.until, session.end)
+                if forgotten_at < limit:
                     forgotten.append((session.until, key, session))
                 else:
+                    look = session.until if session.until >= limit else forgotten_at
                     notes[time_bytes(look) + key] = (b"", look)
         self._due.put_many(notes)
         self._store.put_many({session_key(key, s.start, s.end): (None, s.end) for _, key, s in forgotten})

@@ -218,6 +218,14 @@ def test_session_that_would_be_too_long_ends_and_the_record_opens_the_next(drive
     ]
 
 
+@pytest.mark.parametrize("emit", ["changes", "final", "complete"])
+def test_session_is_looked_at_when_it_may_close_however_it_is_emitted(drive: Drive, emit: Any) -> None:
+    driven = drive(lambda grouped: grouped.window(session("5ms")).count(name="step", emit=emit))
+    driven.send(("a", 1, 0), ("a", 1, 4), ("b", 1, 8))
+    expected = ["a@5", "b@13"] if emit == "complete" else ["a@9", "b@13"]  # the whole table needs no looks
+    assert [str(due) for due in driven.driver.store("step.due")] == expected
+
+
 def test_busy_session_writes_one_note_per_gap(drive: Drive) -> None:
     driven = drive(lambda grouped: grouped.window(session("100ms")).count(name="step"))
     driven.send(*[("a", 1, at) for at in range(0, 100, 5)])
