@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from framework import App, GlobalTable, RecordError, Stream, Table
@@ -425,9 +425,16 @@ STREAMS = {
 }
 
 
+ONE_CHUNK = Cut(chunk=100, seed=None, max_keys=1000, cache=1000, partitions=1, crash_after=40)
+OUT_OF_REACH_SOON = [("R", "a", 1, 1), ("R", "a", 2, 10), ("L", "a", 0, 5), ("R", "b", 1, 30)]
+DELETED_FOR_A_WHILE = [("R", "a", 1, 5), ("R", "a", None, 10), ("L", "a", 0, 10), ("R", "a", 2, 10)]
+
+
 @pytest.mark.parametrize("name", STREAMS)
 @settings(max_examples=40, deadline=None)
 @given(given=changes, cut=cuts)
+@example(given=OUT_OF_REACH_SOON, cut=ONE_CHUNK)
+@example(given=DELETED_FOR_A_WHILE, cut=ONE_CHUNK)
 def test_stream_joined_with_a_table_writes_each_record_of_the_model(name: str, given: list[Change], cut: Cut) -> None:
     declare, model, right, history = STREAMS[name]
     program = Program(declare, lambda _: {}, left=Stream, right=right, history=history)

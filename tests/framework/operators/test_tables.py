@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from framework import App, RecordError, Stream, Table, Windowed, tumbling
+from framework.dsl import Topic
+from framework.plan.topics import TopicSpec
 from framework.testing import TestDriver
 
 
@@ -197,3 +199,24 @@ def test_row_whose_foreign_key_becomes_null_leaves_an_inner_join() -> None:
         assert driver.read(out) == [("1", "Ann"), ("1", None)]
         assert driver.dropped == {("join.join-subscribe", "null foreign key"): 1}
         assert driver.store("join.join-subscriptions").items() == []
+
+
+def test_answer_to_a_row_that_has_changed_since_is_stale_and_dropped() -> None:
+    app = App("foreign")
+    orders, customers = app.topic("orders", key=str, value=str), app.topic("customers", key=str, value=str)
+    out = app.topic("out", key=str, value=str)
+
+    @app.topology(orders, customers, to=out)
+    def join(orders: Table[str, str], customers: Table[str, str]) -> Table[str, str]:
+        return orders.join(customers, on=lambda o: o, value=lambda o, name: name, type=str)
+
+    with TestDriver(app) as driver:
+        driver.send(customers, "Ann", key="a")
+        driver.send(customers, "Bob", key="b")
+        driver.send(orders, "a", key="1")
+        answers = "foreign-join.join-response-repartition"
+        answer = driver._topics[answers].log[0].value
+        driver.send(orders, "b", key="1")
+        driver.send_bytes(Topic(TopicSpec(answers, str, bytes)), answer, key=b"1")
+        assert driver.read(out) == [("1", "Ann"), ("1", "Bob")]
+        assert driver.dropped == {("join.join", "stale answer"): 1}
