@@ -7,16 +7,15 @@ timestamps. At the end of its input every step sends what it still holds back. S
 there are no changelogs. What an app reads of what it writes itself comes after what was given for that topic.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from framework.dsl import App, Topic
-from framework.errors import ConfigError
+from framework.errors import ConfigError, DeclarationError
 from framework.operators import Output, StepFailed
-from framework.plan.levels import levels
+from framework.plan.levels import Group, levels
 from framework.plan.plan import Plan, Sink, Source, SubTopology, table_source
 from framework.records import Headers, Record, Records, TaskId, TopicPartition
 from framework.runtime.buffer import RecordBuffer
@@ -184,7 +183,6 @@ class Batch:
             sink.topic: [] for sub in plan.sub_topologies for sink in sub.sinks if sink.topic in read
         }
         self._user_topics = {topic.name for topic in plan.topics}
-        self.given: Counter[str] = Counter()  # records of the input, by topic
         specs = [table.store_spec() for table in plan.global_tables]
         self.global_tables = GlobalState(specs, MemoryBackend([spec.name for spec in specs]))
 
@@ -203,30 +201,22 @@ class Batch:
             keys, values = [row.key for row in rows], [row.value for row in rows]
             self.global_tables.apply(table.name, 0, keys, values, [row.timestamp_ms for row in rows], len(rows))
         for level in levels(self._plan, self._between):
-            runs = [_SubRun(self, sub, self._chunk_records) for sub in level]
-            for run in runs:
-                run.feed({topic: self._whole(topic, inputs.get(topic, iter(()))) for topic in run.topics})
-            self._exchange(runs)
-            for run in runs:
-                run.finish()
-            self._exchange(runs)
-            for run in runs:
-                run.close()
+            for group in level:
+                self._refuse_circle(group)
+                runs = [_SubRun(self, sub, self._chunk_records, inputs) for sub in group.subs]
+                _feed_all(runs)
+                for run in runs:
+                    run.finish()
+                _feed_all(runs)
+                for run in runs:
+                    run.close()
 
-    def _exchange(self, runs: Sequence["_SubRun"]) -> None:
-        """Feed each run what the others have written for it meanwhile, until nobody asks or answers any more."""
-        for run in runs:
-            run.commit()
-        while asked := [(run, news) for run in runs if (news := run.unread(self._between))]:
-            for run, news in asked:
-                run.feed({topic: iter(rows) for topic, rows in news.items()})
-                run.commit()
-
-    def _whole(self, topic: str, given: Iterator[EncodedRecord]) -> Iterator[EncodedRecord]:
-        for row in given:
-            self.given[topic] += 1
-            yield row
-        yield from self._between.get(topic, ())
+    def _refuse_circle(self, group: Group) -> None:
+        if own := sorted(group.between & self._user_topics):
+            raise DeclarationError(
+                f'the app "{self._plan.app_id}" reads what it writes, in a circle over {", ".join(own)}: '
+                "there is no end to such a program, so it cannot run over a bounded input."
+            )
 
     def take(self, output: Output) -> None:
         """What a sub-topology wrote: to the user, or to the sub-topologies after it."""
@@ -237,57 +227,64 @@ class Batch:
             rows = zip(output.keys, output.values, output.timestamps, headers, strict=True)
             self._between[output.topic] += [EncodedRecord(*row) for row in rows]
 
+    def pending(self, topic: str) -> Iterator[EncodedRecord]:
+        """What was written to a topic since it was last asked for."""
+        if topic in self._between:
+            rows, self._between[topic] = self._between[topic], []
+            yield from rows
+
+
+def _feed_all(runs: "Sequence[_SubRun]") -> None:
+    """Until none has anything to read; in a circle what one writes the others read."""
+    while any([run.feed() for run in runs]):  # noqa: C419  # each has its turn
+        pass
+
 
 class _SubRun:
-    """One sub-topology over all of its input."""
+    """One sub-topology over its input."""
 
-    def __init__(self, batch: Batch, sub: SubTopology, chunk_records: int) -> None:
+    def __init__(
+        self, batch: Batch, sub: SubTopology, chunk_records: int, inputs: Mapping[str, Iterator[EncodedRecord]]
+    ) -> None:
         self._batch, self._sub, self._chunk_records = batch, sub, chunk_records
         specs = [store.spec for store in sub.stores]
         state = TaskState(specs, MemoryBackend([spec.name for spec in specs]))
         self._task = Task(TaskId(sub.index, 0), sub, state, global_tables=batch.global_tables.stores)
         self._task.enter(TaskPhase.RESTORING)
         self._task.enter(TaskPhase.RUNNING)
-        self._offsets: Counter[str] = Counter()
+        self._given = {TopicPartition(topic, 0): inputs.get(topic, iter(())) for topic in sub.topics}
+        self._offsets = dict.fromkeys(self._given, 0)
+        self._buffer = RecordBuffer(list(self._given))
 
-    @property
-    def topics(self) -> tuple[str, ...]:
-        return self._sub.topics
-
-    def feed(self, inputs: Mapping[str, Iterator[EncodedRecord]]) -> None:
-        """Process inputs up to their ends."""
-        places = [TopicPartition(topic, 0) for topic in inputs]
-        buffer = RecordBuffer(places)
-        open_inputs = {tp: inputs[tp.topic] for tp in places}
-        while open_inputs or len(buffer):
-            for tp in [tp for tp in open_inputs if buffer.count(tp) < self._chunk_records]:
-                rows = list(islice(open_inputs[tp], self._chunk_records))
+    def feed(self) -> bool:
+        """Run all there is to read now; False if there was nothing."""
+        waiting = {tp: chain(given, self._batch.pending(tp.topic)) for tp, given in self._given.items()}
+        was_fed = False
+        while waiting or len(self._buffer):
+            for tp in [tp for tp in waiting if self._buffer.count(tp) < self._chunk_records]:
+                rows = list(islice(waiting[tp], self._chunk_records))
                 if rows:
-                    buffer.add(tp, self._task.timed(tp, _records(rows, self._offsets[tp.topic])))
-                    self._offsets[tp.topic] += len(rows)
+                    self._buffer.add(tp, self._task.timed(tp, _records(rows, self._offsets[tp])))
+                    self._offsets[tp] += len(rows)
+                    was_fed = True
                 else:
-                    del open_inputs[tp]
-                    buffer.drained(tp)
-            while chunk := buffer.take(self._chunk_records, 0):
+                    del waiting[tp]
+                    self._buffer.drained(tp)
+            while chunk := self._buffer.take(self._chunk_records, 0):
                 self._task.process_batch(chunk)
                 self._send()
                 if self._task.state.uncommitted_count >= _COMMIT_KEYS:
-                    self.commit()
-
-    def unread(self, between: Mapping[str, Sequence[EncodedRecord]]) -> dict[str, Sequence[EncodedRecord]]:
-        """What was written for it since it last read."""
-        return {
-            topic: rows
-            for topic in self._sub.topics
-            if topic in between and (rows := between[topic][self._offsets[topic] - self._batch.given[topic] :])
-        }
+                    self._commit()
+        self._commit()
+        return was_fed
 
     def finish(self) -> None:
-        """Nothing follows: let out what waits for time."""
+        """Nothing follows."""
         try:
             self._task.finish({})
         except StepFailed as error:
             raise self._task.time_error(error) from error
+        self._commit()
 
     def close(self) -> None:
         self._task.close()
@@ -296,8 +293,7 @@ class _SubRun:
         for output in self._task.take_outputs():
             self._batch.take(output)
 
-    def commit(self) -> None:
-        """Send on what the steps kept back."""
+    def _commit(self) -> None:
         try:
             self._task.flush()
             self._send()

@@ -1,59 +1,67 @@
-"""Sub-topologies in the order in which a bounded input passes through them."""
+"""Sub-topologies in the order in which a bounded input passes through them.
+
+Those that feed each other in a circle, as the halves of a foreign-key join do, form one group: none of them is through
+before all are.
+"""
 
 from collections.abc import Collection, Mapping
-from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
-from framework.errors import DeclarationError
 from framework.plan.plan import Plan, SubTopology
 
 
-def levels(plan: Plan, between: Collection[str]) -> list[list[SubTopology]]:
-    """Sub-topologies by the longest way that leads to them.
+@dataclass(frozen=True)
+class Group:
+    """Sub-topologies that feed each other in a circle, or one alone; `between` are the topics inside the circle."""
 
-    Those that ask and answer each other by repartition topics, as for a join by a foreign key, are of one level.
+    subs: tuple[SubTopology, ...]
+    between: frozenset[str]
+
+    @property
+    def is_circular(self) -> bool:
+        return bool(self.between)
+
+
+def levels(plan: Plan, between: Collection[str]) -> list[list[Group]]:
+    """Groups of sub-topologies by the longest way that leads to them.
 
     Args:
         plan: the plan.
         between: the topics that one sub-topology writes and another reads; others are input.
-    Raises:
-        DeclarationError: the ways form a circle over the user's topics.
     """
     subs = plan.sub_topologies
-    internal = {topic.name for topic in plan.repartition_topics()}
-    before = {sub.index: _writers(plan, sub, between) for sub in subs}
-    after_all = {sub.index: _leading_to(sub.index, before) for sub in subs}
-    circles = {i: frozenset({i, *(j for j in leading if i in after_all[j])}) for i, leading in after_all.items()}
+    feeds = {sub.index: _fed_by(sub, subs, between) for sub in subs}
+    reached = {sub.index: _reached(sub.index, feeds) for sub in subs}
+    groups: dict[frozenset[int], Group] = {}
     for sub in subs:
-        circle = circles[sub.index]
-        if sub.index not in after_all[sub.index]:
-            continue
-        asks = {t for t in sub.topics if t in between and any(w in circle for w in _writers(plan, sub, {t}))}
-        if not asks <= internal:
-            names = sorted({topic for index in circle for topic in subs[index].topics})
-            raise DeclarationError(
-                f'the app "{plan.app_id}" reads what it writes, in a circle over {", ".join(names)}: '
-                "there is no end to such a program, so it cannot run over a bounded input."
-            )
-    depth: dict[int, int] = {}
-    while len(depth) < len(subs):
-        for sub in subs:
-            outside = set().union(*(before[i] for i in circles[sub.index])) - circles[sub.index]
-            if all(writer in depth for writer in outside):
-                depth.setdefault(sub.index, max((depth[writer] + 1 for writer in outside), default=0))
-    return [[sub for sub in subs if depth[sub.index] == level] for level in range(max(depth.values()) + 1)]
+        members = frozenset({sub.index} | {i for i in reached[sub.index] if sub.index in reached[i]})
+        inside = tuple(other for other in subs if other.index in members)
+        groups.setdefault(members, Group(inside, _inside(inside, between)))
+    depth: dict[frozenset[int], int] = {}
+    while len(depth) < len(groups):
+        for members in groups:
+            before = [m for m in groups if m != members and any(reached[i] & members for i in m)]
+            if all(m in depth for m in before):
+                depth[members] = max((depth[m] + 1 for m in before), default=0)
+    return [[groups[m] for m in groups if depth[m] == level] for level in range(max(depth.values()) + 1)]
 
 
-def _writers(plan: Plan, sub: SubTopology, between: Collection[str]) -> set[int]:
-    """Who writes what a sub-topology reads."""
-    read = {topic for topic in sub.topics if topic in between}
-    return {other.index for other in plan.sub_topologies if any(sink.topic in read for sink in other.sinks)}
+def _fed_by(sub: SubTopology, subs: Collection[SubTopology], between: Collection[str]) -> set[int]:
+    """The sub-topologies that read what this one writes."""
+    written = {sink.topic for sink in sub.sinks if sink.topic in between}
+    return {other.index for other in subs if written.intersection(other.topics)}
 
 
-def _leading_to(index: int, before: Mapping[int, AbstractSet[int]]) -> set[int]:
-    """All sub-topologies from which a way leads to this one; itself too, if one does."""
+def _reached(start: int, feeds: Mapping[int, set[int]]) -> set[int]:
     found: set[int] = set()
-    waiting = set(before[index])
+    waiting = [start]
     while waiting:
-        found |= waiting
-        waiting = {i for j in waiting for i in before[j]} - found
+        new = feeds[waiting.pop()] - found
+        found |= new
+        waiting += new
     return found
+
+
+def _inside(subs: Collection[SubTopology], between: Collection[str]) -> frozenset[str]:
+    read = {topic for sub in subs for topic in sub.topics}
+    return frozenset(sink.topic for sub in subs for sink in sub.sinks if sink.topic in between and sink.topic in read)

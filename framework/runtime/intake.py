@@ -9,7 +9,7 @@ Trap: a batch that `consume` returns can hold records of partitions that were ju
 import logging
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from framework.records import Records, TopicPartition
@@ -43,8 +43,8 @@ class Intake:
         self._paused: set[TopicPartition] = set()
         self._last_seen_ms: dict[TopicPartition, int] = {}
         self._read_to: dict[TopicPartition, int] = {}
-        self.ends: Mapping[TopicPartition, int] = {}  # records from there on are not wanted,
-        self.unlimited: Collection[str] = ()  # except of these topics
+        self.ends: Mapping[TopicPartition, int] = {}  # what `has_all` goes by
+        self.limits: Mapping[TopicPartition, int] = {}  # records from there on are not wanted
 
     def attach(self, task: Task, inputs: Sequence[TopicPartition], now_ms: int) -> None:
         """Take records for a task from now on."""
@@ -78,12 +78,6 @@ class Intake:
         buffer = self._buffers.get(task)
         return all(self._read_to.get(tp, -1) >= self.ends.get(tp, MAX_TIME) for tp in inputs) and not buffer
 
-    def reached(self, task: Task) -> dict[TopicPartition, int]:
-        """How far the task's inputs are read, where it was given all of that; else nothing."""
-        if self._buffers.get(task):
-            return {}
-        return {tp: self._read_to[tp] for tp, owner in self._owners.items() if owner is task and tp in self._read_to}
-
     def idle_since_ms(self, task: Task) -> int:
         """When the task last got a record, or began."""
         return max((seen for tp, seen in self._last_seen_ms.items() if self._owners[tp] is task), default=0)
@@ -113,8 +107,8 @@ class Intake:
             self._last_seen_ms[tp] = now_ms
             records = _records(part)
             self._read_to[tp] = max(self._read_to.get(tp, 0), records.offsets[-1] + 1)
-            if tp in self.ends and tp.topic not in self.unlimited:
-                records = _before(records, self.ends[tp])
+            if tp in self.limits:
+                records = _before(records, self.limits[tp])
                 if not len(records):
                     continue
             if task in self._buffers:

@@ -38,11 +38,19 @@ LEGAL = {
 }
 
 
+class Mark(StrEnum):
+    """How far a task is on the way to the end of a bounded run; kept with its offsets."""
+
+    NONE = ""
+    READ = "penstock: all read"
+    DONE = "penstock: all read, final results written"
+
+
 class Task:
     """See the module.
 
     `next_offsets` holds, of the open transaction, where each input is to be read on; `committed_offsets` the same of
-    the last one. `is_finished` says that the steps were told that nothing follows.
+    the last one. `mark` is kept with them: how far the task is on the way to the end of a bounded run.
 
     With `every_change` all tables pass every change on, whatever they were declared with. `global_tables` by name are
     those of the worker, for look-ups; `clock` tells the time of day (ms since the epoch), None: the system's.
@@ -62,7 +70,7 @@ class Task:
         self.phase = TaskPhase.CREATED
         self.next_offsets: dict[TopicPartition, int] = {}
         self.committed_offsets: dict[TopicPartition, int] = {}
-        self.is_finished = False
+        self.mark = Mark.NONE
         # Reason: a failure while flushing names no record; the same records are then run one by one, each flushed.
         self.is_careful = False
         self._pipeline = Pipeline(
@@ -95,6 +103,7 @@ class Task:
         Raises:
             RecordError: as `process`.
         """
+        self.mark = Mark.NONE
         count = sum(len(records) for _, records, _ in batch)
         if not self.is_careful:
             try:
@@ -146,9 +155,15 @@ class Task:
             StepFailed: a step raised; nothing is left of what it did.
         """
         self._apply_time(lambda: self._pipeline.advance(MAX_TIME))
+        self.rest(ends)
+        self.mark = Mark.DONE
+
+    def rest(self, ends: Mapping[TopicPartition, int]) -> None:
+        """The inputs were read to these offsets; more may follow."""
         for tp, end in ends.items():
+            # Reason: an end that was taken a while ago may have been passed since.
             self.next_offsets[tp] = max(end, self.next_offsets.get(tp, 0), self.committed_offsets.get(tp, 0))
-        self.is_finished = True
+        self.mark = Mark.READ
 
     def tick(self, now_ms: int) -> None:
         """Let the steps do what they have to do at times of day.
@@ -255,7 +270,7 @@ class Task:
     def abort(self) -> None:
         """Forget the open transaction."""
         self.state.abort()
-        self.is_finished = False
+        self.mark = Mark.NONE
         self.next_offsets, self._outputs = {}, []
 
     def close(self) -> None:

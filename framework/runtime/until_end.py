@@ -7,27 +7,27 @@ all been read up to their ends lets its steps know that nothing follows, and com
 came out, its offsets with a mark. The marks tell every worker how far the whole group is; so each ends when all is
 done, whoever did it, and a task that moved or a worker that died are no special case.
 
-Sub-topologies that ask and answer each other, for a join by a foreign key, are one level, and the ends of the topics
-between them are not known when it begins. Its tasks commit how far they have read, markers included, until a look finds
-every offset at its end: then no record is left that could cause another, and the ends are taken. Final results may
-still ask; so what comes after these ends is processed too, and the other workers find the same, or later ones.
+Sub-topologies that feed each other in a circle are one level. Their topics grow while they are read, so the ends are
+taken again at each look: offsets first, ends second. If all that was in the topics then had been read before, nobody is
+left to write. Only after that are the steps told that nothing follows; a first mark says that a task got so far.
 
 Ends are those that a reader of committed records sees. They count the markers of transactions, so the offset of a
 partition's end event is compared, not that of the last record.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 from framework.errors import StreamError
 from framework.plan.levels import levels
 from framework.plan.partitions import Layout
-from framework.records import TaskId, TopicPartition
+from framework.records import TopicPartition
 from framework.runtime import kafka
+from framework.runtime.task import Mark, Task
 
 log = logging.getLogger("penstock.worker")
 
-MARK = "penstock: all read, final results written"
 _CALL_TIMEOUT_S = 10.0
 _LOOK_EVERY_MS = 100
 
@@ -35,23 +35,25 @@ _LOOK_EVERY_MS = 100
 class UntilEnd:
     """Knows how far the group must read, and how far it is.
 
+    `ends` are the offsets to read to, of the levels begun so far; `limits` those of them that nothing is to be read
+    beyond, since others may write there; `may_finish` says that the steps of the current level
+    may be told that nothing follows.
+
     Args:
         layout: the plan on its topics.
         consumer: the member of the group, asked for offsets.
-    Attributes:
-        ends: of the inputs, as far as they are known.
-        asked: topics of which also what comes after the ends is to be processed.
     """
 
     def __init__(self, layout: Layout, consumer: kafka.Consumer) -> None:
         self._layout, self._consumer = layout, consumer
         self._levels = levels(layout.plan, [topic.name for topic in layout.plan.repartition_topics()])
-        self._level = 0
-        self.asked = self._asked_within(0)
-        self._is_settled = not self.asked
+        self._level = -1
         self._last_look_ms = 0
         self.ends: dict[TopicPartition, int] = {}
-        self._take_ends()
+        self.may_finish = False
+        self._begin_next()
+        user_topics = {topic.name for topic in layout.plan.topics}
+        self.limits = {tp: end for tp, end in self.ends.items() if tp.topic in user_topics}
 
     @property
     def is_done(self) -> bool:
@@ -63,77 +65,63 @@ class UntilEnd:
         if self.is_done or now_ms - self._last_look_ms < _LOOK_EVERY_MS:
             return
         self._last_look_ms = now_ms
-        while not self.is_done and (self._is_settled or self._settle()) and self._is_level_done():
-            self._level += 1
-            if not self.is_done:
-                self.asked = self._asked_within(self._level)
-                self._is_settled = not self.asked
-                self._take_ends()
+        while not self.is_done and self._is_reached():
+            if self.may_finish:
+                self._begin_next()
+            else:
+                self.may_finish = True
 
-    def reached(self, task: TaskId, read_to: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        """The offsets to commit of a task that has done all it was given, to tell the group that it waits for others.
+    def work_on(self, task: Task) -> bool:
+        """Let a task that has read to its ends go as far as it may; False if it is there already."""
+        ends = {tp: self.ends[tp] for tp in self._layout.inputs(task.id)}
+        is_there = all(task.committed_offsets.get(tp, 0) >= end for tp, end in ends.items())
+        if self.may_finish and not (is_there and task.mark is Mark.DONE):
+            task.finish(ends)
+            log.info("task %s has read all there was at the start", task.id)
+        elif not self.may_finish and not (is_there and task.mark):
+            task.rest(ends)
+        else:
+            return False
+        return True
 
-        Args:
-            task: the task.
-            read_to: how far its inputs are read.
-        Returns:
-            Nothing where nobody waits for it, as the ends are known.
-        """
-        if self.is_done or not self.asked or task.sub_topology not in self._subs():
-            return {}
-        return {tp: offset if tp.topic in self.asked else min(offset, self.ends[tp]) for tp, offset in read_to.items()}
+    def _begin_next(self) -> None:
+        self._level += 1
+        if not self.is_done:
+            groups = self._levels[self._level]
+            self._circular = frozenset[str]().union(*(group.between for group in groups))
+            self.may_finish = not self._circular
+            self._take_ends(self._inputs())
 
-    def _take_ends(self) -> None:
-        self.ends.update({tp: self._end_of(tp) for tp in self._inputs() if tp.topic not in self.asked})
-
-    def _end_of(self, tp: TopicPartition) -> int:
-        place = kafka.TopicPartition(*tp)
-        _, end = kafka.calling(
-            f"find the end of {tp}", lambda: self._consumer.get_watermark_offsets(place, timeout=_CALL_TIMEOUT_S)
-        )
-        return int(end)
-
-    def _subs(self) -> set[int]:
-        return {sub.index for sub in self._levels[self._level]}
-
-    def _asked_within(self, level: int) -> set[str]:
-        """The topics by which sub-topologies of a level ask and answer each other."""
-        subs = self._levels[level]
-        return {sink.topic for sub in subs for sink in sub.sinks} & {topic for sub in subs for topic in sub.topics}
+    def _take_ends(self, inputs: Sequence[TopicPartition]) -> None:
+        for tp in inputs:
+            place = kafka.TopicPartition(*tp)
+            _, self.ends[tp] = kafka.calling(
+                f"find the end of {tp}",
+                lambda p=place: self._consumer.get_watermark_offsets(p, timeout=_CALL_TIMEOUT_S),
+            )
 
     def _inputs(self) -> list[TopicPartition]:
-        subs = self._subs()
+        subs = {sub.index for group in self._levels[self._level] for sub in group.subs}
         return [tp for task in self._layout.tasks() if task.sub_topology in subs for tp in self._layout.inputs(task)]
 
-    def _settle(self) -> bool:
-        """Take the ends of the topics between the level's sub-topologies, if nothing is left that could add to them."""
-        found = self._committed()
+    def _is_reached(self) -> bool:
+        """True if all tasks of the level have committed the mark that is waited for, at the ends."""
         inputs = self._inputs()
-        # Order: offsets before ends; an offset at an end that is found later leaves nothing unread.
-        ends = {tp: self._end_of(tp) if tp.topic in self.asked else self.ends[tp] for tp in inputs}
-        self._is_settled = all(found.get(tp, (-1, False))[0] >= end for tp, end in ends.items())
-        if self._is_settled:
-            self.ends.update(ends)
-        return self._is_settled
-
-    def _committed(self) -> dict[TopicPartition, tuple[int, bool]]:
-        """The committed offset of each input of the level, and whether it is marked; empty if nobody tells."""
-        places = [kafka.TopicPartition(*tp) for tp in self._inputs()]
         try:
-            found = kafka.calling("ask for committed offsets", self._consumer.committed, places, _CALL_TIMEOUT_S)
+            found: Any = kafka.calling(
+                "ask for committed offsets",
+                self._consumer.committed,
+                [kafka.TopicPartition(*tp) for tp in inputs],
+                _CALL_TIMEOUT_S,
+            )
+            self._take_ends([tp for tp in inputs if tp.topic in self._circular])
         except StreamError as error:
             log.info("%s; asking again", error)
-            return {}
-        return {
-            TopicPartition(place.topic, place.partition): (max(place.offset, 0), place.metadata == MARK)
-            for place in found
-            if place.error is None
-        }
-
-    def _is_level_done(self) -> bool:
-        found = self._committed()
+            return False
+        marks = (Mark.DONE,) if self.may_finish else (Mark.READ, Mark.DONE)
         return all(
-            is_marked and offset >= self.ends[tp]
-            for tp in self._inputs()
-            for offset, is_marked in (found.get(tp, (-1, False)),)
+            place.error is None
+            and place.metadata in marks
+            and place.offset >= self.ends[TopicPartition(place.topic, place.partition)]
+            for place in found
         )

@@ -32,7 +32,7 @@ from framework.runtime.failpoints import failpoint
 from framework.runtime.intake import Intake
 from framework.runtime.task import Task
 from framework.runtime.transaction import Transaction
-from framework.runtime.until_end import MARK, UntilEnd
+from framework.runtime.until_end import UntilEnd
 from state import ChangelogBatch, StateError, StateFolder
 
 log = logging.getLogger("penstock.worker")
@@ -180,27 +180,18 @@ class Worker:
         """End the tasks that have read all there was at the start; end the worker when the whole group has."""
         assert self._until_end is not None
         self._until_end.look(now_ms)
-        self._intake.ends, self._intake.unlimited = self._until_end.ends, self._until_end.asked
+        self._intake.ends, self._intake.limits = self._until_end.ends, self._until_end.limits
         for task in self._assignment.running:
-            if not task.is_finished and self._intake.has_all(task):
+            if not self._intake.has_all(task):
+                continue
+            try:
+                is_touched = self._until_end.work_on(task)
+            except StepFailed as error:
+                raise task.time_error(error) from error
+            if is_touched:
                 self._begin()
-                try:
-                    task.finish({tp: self._until_end.ends[tp] for tp in self._layout.inputs(task.id)})
-                except StepFailed as error:
-                    raise task.time_error(error) from error
                 self._write_outputs(task)
-                log.info("task %s has read all there was at the start", task.id)
-            else:
-                self._tell_reached(task)
         self._is_stopping = self._is_stopping or self._until_end.is_done
-
-    def _tell_reached(self, task: Task) -> None:
-        """Commit how far a task has read that waits for others, so that the group knows when all wait."""
-        assert self._until_end is not None
-        reached = self._until_end.reached(task.id, self._intake.reached(task))
-        if any(offset > task.committed_offsets.get(tp, 0) for tp, offset in reached.items()):
-            self._begin()
-            task.next_offsets.update(reached)
 
     def _follow_peers(self, task: Task, running: Sequence[Task], now_ms: int) -> None:
         limit = now_ms - self._idle_timeout_ms
@@ -243,7 +234,7 @@ class Worker:
             waiting.append((task, changed, positions))
         # Reason: by its offsets the broker knows a worker that lost its tasks; a commit without new ones sends the old.
         offsets = {
-            tp: (offset, MARK if task.is_finished else "")
+            tp: (offset, task.mark.value)
             for task in tasks
             for tp, offset in (task.next_offsets or task.committed_offsets).items()
         }
