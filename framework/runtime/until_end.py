@@ -24,12 +24,15 @@ from framework.plan.levels import levels
 from framework.plan.partitions import Layout
 from framework.records import TopicPartition
 from framework.runtime import kafka
+from framework.runtime.clock import monotonic_ms
 from framework.runtime.task import Mark, Task
 
 log = logging.getLogger("penstock.worker")
 
 _CALL_TIMEOUT_S = 10.0
 _LOOK_EVERY_MS = 100
+_TELL_EVERY_MS = 10_000
+_TELL_PLACES = 5
 
 
 class UntilEnd:
@@ -49,6 +52,7 @@ class UntilEnd:
         self._levels = levels(layout.plan, [topic.name for topic in layout.plan.repartition_topics()])
         self._level = -1
         self._last_look_ms = 0
+        self._last_told_ms = monotonic_ms()
         self.ends: dict[TopicPartition, int] = {}
         self.may_finish = False
         self._begin_next()
@@ -119,9 +123,19 @@ class UntilEnd:
             log.info("%s; asking again", error)
             return False
         marks = (Mark.DONE,) if self.may_finish else (Mark.READ, Mark.DONE)
-        return all(
-            place.error is None
-            and place.metadata in marks
-            and place.offset >= self.ends[TopicPartition(place.topic, place.partition)]
+        behind = [
+            f"{place.topic}-{place.partition} at {place.offset} of {end}"
             for place in found
-        )
+            if (end := self.ends[TopicPartition(place.topic, place.partition)]) > place.offset
+            or place.error is not None
+            or place.metadata not in marks
+        ]
+        self._tell(behind)
+        return not behind
+
+    def _tell(self, behind: Sequence[str]) -> None:
+        """Say now and then what is waited for."""
+        if behind and monotonic_ms() - self._last_told_ms > _TELL_EVERY_MS:
+            self._last_told_ms = monotonic_ms()
+            more = f" and {len(behind) - _TELL_PLACES} more" if len(behind) > _TELL_PLACES else ""
+            log.info("until the end: waiting for %s%s", ", ".join(behind[:_TELL_PLACES]), more)

@@ -74,6 +74,10 @@ class OnKafka:
     def said(self, place: str) -> str:
         return (self._folder / f"{place}.log").read_text()[-3000:]
 
+    def times_running(self, place: str) -> int:
+        """How often workers of a place have begun to run tasks."""
+        return (self._folder / f"{place}.log").read_text().count("running tasks")
+
     def results(self) -> dict[str, Result]:
         return {program.name: compared(program, self._records(program)) for program in self.programs}
 
@@ -91,7 +95,8 @@ class OnKafka:
 
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _DEADLINE_S
-    while not condition() and time.monotonic() < deadline:
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.3)
 
 
@@ -109,11 +114,10 @@ def test_programs_until_end_with_two_workers_give_what_the_driver_gives(kafka: A
 
 def test_programs_stopped_and_started_twice_give_what_the_driver_gives(kafka: Any, tmp_path: Path) -> None:
     on_kafka = OnKafka(kafka, tmp_path)
-    for part in (slice(0, 100), slice(100, 200)):
+    for round_, part in enumerate((slice(0, 100), slice(100, 200)), start=1):
         on_kafka.send(part)
-        before = len(on_kafka.said("a")) if (tmp_path / "a.log").exists() else 0
         with on_kafka.running("a", "--workers", "2") as process:
-            wait_for(lambda before=before: on_kafka.said("a")[before:].count("running tasks") >= 2)  # type: ignore[misc]
+            wait_for(lambda n=round_: on_kafka.times_running("a") >= 2 * n)  # type: ignore[misc]
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0, on_kafka.said("a")
     on_kafka.send(slice(200, None))
@@ -128,11 +132,10 @@ def test_programs_stopped_and_started_twice_give_what_the_driver_gives(kafka: An
 def test_programs_killed_midway_give_what_the_driver_gives(kafka: Any, tmp_path: Path) -> None:
     on_kafka = OnKafka(kafka, tmp_path)
     on_kafka.send(slice(0, 60))
-    log = tmp_path / "a.log"
     for round_ in range(4):
         # Reason: small commits, so that the kill finds some before and some after it.
         with on_kafka.running("a", "--set", "chunk_records=20", "--set", "commit_interval=5ms") as process:
-            wait_for(lambda n=round_: log.read_bytes().count(b"running tasks") > n)  # type: ignore[misc]
+            wait_for(lambda n=round_: on_kafka.times_running("a") > n)  # type: ignore[misc]
             on_kafka.send(slice(60 + 40 * round_, 100 + 40 * round_))
             time.sleep(0.15 * (round_ + 1))  # somewhere in the middle of its work
             process.kill()
