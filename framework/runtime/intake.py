@@ -43,6 +43,7 @@ class Intake:
         self._paused: set[TopicPartition] = set()
         self._last_seen_ms: dict[TopicPartition, int] = {}
         self._read_to: dict[TopicPartition, int] = {}
+        self._ended: dict[TopicPartition, int] = {}  # ends that were told since the last chunks, with their offsets
         self.ends: Mapping[TopicPartition, int] = {}  # what `has_all` goes by
         self.limits: Mapping[TopicPartition, int] = {}  # records from there on are not wanted
 
@@ -63,6 +64,7 @@ class Intake:
         for tp in inputs:
             del self._owners[tp], self._last_seen_ms[tp]
             self._read_to.pop(tp, None)
+            self._ended.pop(tp, None)
         for task in tasks:
             self._buffers.pop(task, None)
         return inputs
@@ -100,23 +102,30 @@ class Intake:
 
     def chunks(self, messages: Sequence[kafka.Message], now_ms: int) -> Iterator[tuple[Task, Batch]]:
         """The next chunk of each task that has one."""
+        ended, self._ended = self._ended, {}
         for tp, part in self._by_partition(messages).items():
             task = self._owners.get(tp)
             if task is None:
                 continue
             self._last_seen_ms[tp] = now_ms
             records = _records(part)
-            self._read_to[tp] = max(self._read_to.get(tp, 0), records.offsets[-1] + 1)
-            if tp in self.limits:
-                records = _before(records, self.limits[tp])
-                if not len(records):
-                    continue
-            if task in self._buffers:
-                self._buffers[task].add(tp, task.timed(tp, records))
-                if records.offsets[-1] + 1 >= self._known_end(tp):
-                    self._buffers[task].drained(tp)
-            else:
+            next_offset = records.offsets[-1] + 1
+            self._read_to[tp] = max(self._read_to.get(tp, 0), next_offset)
+            records = _before(records, self.limits.get(tp, MAX_TIME))
+            if not len(records):
+                continue
+            if task not in self._buffers:
                 yield task, [(tp, records, range(len(records)))]
+                continue
+            self._buffers[task].add(tp, task.timed(tp, records))
+            if next_offset >= min(self._known_end(tp), self.limits.get(tp, MAX_TIME)):
+                ended[tp] = next_offset
+            elif ended.get(tp, next_offset) < next_offset:
+                # Trap: an end is told among the records, so it may lie before some of them.
+                del ended[tp]
+        for tp in ended:
+            if (task := self._owners.get(tp)) in self._buffers:
+                self._buffers[task].drained(tp)
         for task, buffer in list(self._buffers.items()):
             while task in self._buffers and (batch := buffer.take(self._chunk_records, now_ms)):
                 yield task, batch
@@ -130,9 +139,7 @@ class Intake:
             tp = TopicPartition(message.topic() or "", message.partition() or 0)
             task = self._owners.get(tp)
             if task is not None:
-                self._read_to[tp] = message.offset() or 0
-            if task in self._buffers:
-                self._buffers[task].drained(tp)
+                self._read_to[tp] = self._ended[tp] = message.offset() or 0
             return False
         if error.fatal() or error.code() in kafka.FINAL_ERRORS:
             raise kafka.translate(error, "poll")
@@ -141,7 +148,8 @@ class Intake:
 
     def _known_end(self, tp: TopicPartition) -> int:
         """The end of a partition when it was last fetched from; that of a transaction's marker is told by an event."""
-        return self._consumer.get_watermark_offsets(kafka.TopicPartition(*tp), cached=True)[1]
+        _, end = self._consumer.get_watermark_offsets(kafka.TopicPartition(*tp), cached=True)
+        return end if end >= 0 else MAX_TIME
 
     def _regulate(self, task: Task, buffer: RecordBuffer) -> None:
         """Pause the inputs that have more waiting than is wanted, resume those that have less."""
