@@ -1,6 +1,6 @@
 """A table whose newest value goes by timestamp, with its history; what is older than the history is dropped as late."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from framework.chunk import Chunk
@@ -100,9 +100,18 @@ class VersionedSide:
         later: dict[int, Version | None] = {}
         for timestamp, put in self._later.get(key, ()):
             later.setdefault(timestamp, put.replaced)
-        found = self._store.version_at(key, time_ms)
-        while found is not None and found.from_ms in later:
-            if (replaced := later[found.from_ms]) is not None:
+        while (begin_ms := self._beginning(key, time_ms, later)) in later:
+            if (replaced := later[begin_ms]) is not None:
                 return replaced
-            found = self._store.version_at(key, found.from_ms - 1) if found.from_ms else None
-        return found
+            time_ms = begin_ms - 1
+        return self._store.version_at(key, time_ms)
+
+    def _beginning(self, key: bytes, time_ms: int, later: Iterable[int]) -> int:
+        """When what holds at a time began; -1 if that is nothing, and was so before any of the later puts."""
+        found = self._store.version_at(key, time_ms)
+        if found is not None:
+            return found.from_ms
+        # Reason: the newest version leaves nothing behind if it is a deletion. It is the last of the later puts unless
+        # a version holds at the time of that one, which then ended by a deletion put before.
+        last_ms = max((t for t in later if t <= time_ms), default=-1)
+        return last_ms if self._store.version_at(key, last_ms) is None else -1

@@ -428,6 +428,10 @@ STREAMS = {
 ONE_CHUNK = Cut(chunk=100, seed=None, max_keys=1000, cache=1000, partitions=1, crash_after=40)
 OUT_OF_REACH_SOON = [("R", "a", 1, 1), ("R", "a", 2, 10), ("L", "a", 0, 5), ("R", "b", 1, 30)]
 DELETED_FOR_A_WHILE = [("R", "a", 1, 5), ("R", "a", None, 10), ("L", "a", 0, 10), ("R", "a", 2, 10)]
+DELETED_AFTERWARDS = [("R", "a", 0, 0), ("L", "a", 0, 0), ("R", "a", None, 0)]
+DELETED_BEFORE_IT_IS_ASKED_FOR = [("R", "a", 0, 0), ("L", "a", 0, 5), ("R", "a", None, 3)]
+DELETED_TWICE = [("R", "a", 0, 0), ("R", "a", None, 5), ("L", "a", 0, 7), ("L", "a", 0, 4), ("R", "a", None, 3)]
+OLD_UNTIL_DELETED = [("R", "a", 0, 0), ("R", "b", None, 13), ("L", "a", 0, 0), ("R", "a", None, 1)]
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -435,6 +439,11 @@ DELETED_FOR_A_WHILE = [("R", "a", 1, 5), ("R", "a", None, 10), ("L", "a", 0, 10)
 @given(given=changes, cut=cuts)
 @example(given=OUT_OF_REACH_SOON, cut=ONE_CHUNK)
 @example(given=DELETED_FOR_A_WHILE, cut=ONE_CHUNK)
+@example(given=DELETED_AFTERWARDS, cut=ONE_CHUNK)
+@example(given=DELETED_BEFORE_IT_IS_ASKED_FOR, cut=ONE_CHUNK)
+@example(given=DELETED_TWICE, cut=ONE_CHUNK)
+@example(given=OLD_UNTIL_DELETED, cut=ONE_CHUNK)
+@example(given=OLD_UNTIL_DELETED, cut=replace(ONE_CHUNK, chunk=2, max_keys=1, cache=2, crash_after=0))
 def test_stream_joined_with_a_table_writes_each_record_of_the_model(name: str, given: list[Change], cut: Cut) -> None:
     declare, model, right, history = STREAMS[name]
     program = Program(declare, lambda _: {}, left=Stream, right=right, history=history)
