@@ -14,7 +14,7 @@ setup: .venv/.done
 	touch .venv/.done
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: setup
 	$(BIN)/ruff format --check

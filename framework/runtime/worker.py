@@ -30,6 +30,7 @@ from framework.runtime.clock import monotonic_ms, wall_clock_ms
 from framework.runtime.commit import CommitPolicy
 from framework.runtime.failpoints import failpoint
 from framework.runtime.intake import Intake
+from framework.runtime.periodic import PeriodicCalls
 from framework.runtime.task import Task
 from framework.runtime.transaction import Transaction
 from framework.runtime.until_end import UntilEnd
@@ -78,6 +79,7 @@ class Worker:
             max_idle_ms=layout.plan.max_idle_ms,
         )
         self._until_end = UntilEnd(layout, self._consumer) if settings.until_end else None
+        self._periodic = PeriodicCalls(layout.plan.periodic, wall_clock_ms())
         self._idle_timeout_ms = layout.plan.idle_timeout_ms
         self._last_tick_ms = 0
         self._assignment = Assignment(layout, settings, state_folder, self._consumer, self._intake)
@@ -131,6 +133,7 @@ class Worker:
             self._guarded(lambda: self._process(messages, now_ms))
         if self._has_clocks:
             self._guarded(lambda: self._pass_time(now_ms))
+        self._guarded(lambda: self._periodic.run_due(now_ms))
         if self._until_end is not None:
             self._guarded(lambda: self._finish_tasks(now_ms))
         if self._transaction.is_open and (not messages or self._is_commit_due()):
@@ -142,7 +145,10 @@ class Worker:
             return _RESTORING_POLL_S
         if self._transaction.is_open:
             return _DRAINED_POLL_S
-        return _TIMED_POLL_S if self._intake.is_waiting or self._has_clocks else _IDLE_POLL_S
+        if self._intake.is_waiting or self._has_clocks:
+            return _TIMED_POLL_S
+        wait_ms = self._periodic.wait_ms(wall_clock_ms())
+        return _IDLE_POLL_S if wait_ms is None else min(_IDLE_POLL_S, wait_ms / 1000)
 
     def _process(self, messages: Sequence[kafka.Message], now_ms: int) -> None:
         for task, batch in self._intake.chunks(messages, now_ms):

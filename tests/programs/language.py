@@ -4,15 +4,22 @@ Each has topics of its own. Values are ints, keys texts. `only_final` says that 
 record; of the others the last value of each key is.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from framework import (
     App,
+    Context,
+    ListState,
+    MapState,
+    Processor,
     Stream,
     Table,
+    Timer,
     Topic,
+    ValueState,
     Windowed,
     hopping,
     session,
@@ -247,3 +254,80 @@ def cogrouped(d: Declaring) -> Declared:
         return a.cogroup({b: lambda state, value: state - value, a: lambda state, value: state + value}, initial=0)
 
     return [left, right], out
+
+
+@program(only_final=True, is_ordered=True)
+def versioned_join(d: Declaring) -> Declared:
+    left, right, out = d.input("left"), d.input("right", history="10m"), d.output()
+
+    @d.app.topology(left, right, to=out, name=d.name)
+    def join(left: Stream[str, int], right: Table[str, int]) -> Stream[str, int]:
+        return left.join(right, value=lambda a, b: a * 100_000 + b, type=int)
+
+    return [left, right], out
+
+
+@program()
+def collected(d: Declaring) -> Declared:
+    source, out = d.input(), d.output(str, list[int])
+
+    @d.app.topology(source, to=out, name=d.name)
+    def collect(source: Stream[str, int]) -> Table[str, list[int]]:
+        def add(state: list[int], value: int) -> list[int]:
+            state.append(value)
+            return state[-20:]
+
+        return source.group_by_key().aggregate(list, add, type=list[int])
+
+    return [source], out
+
+
+@program(only_final=True, is_ordered=True)
+def value_state_and_timers(d: Declaring) -> Declared:
+    source, out = d.input(), d.output()
+
+    @d.app.processor(source, to=out, name=d.name)
+    class Total(Processor[str, int, int]):
+        total = ValueState(int, default=0)
+
+        def process(self, value: int, ctx: Context[str]) -> Iterator[int]:
+            self.total.set(self.total.get() + value)
+            # Reason: stream time is that of a partition; this timer waits for the end, whatever shares the partition.
+            ctx.timer(at=ctx.timestamp + 30_000, name="quiet")
+            if value % 3 == 0:
+                yield self.total.get()
+
+        def on_timer(self, timer: Timer, ctx: Context[str]) -> Iterator[int]:
+            yield -self.total.get()
+            self.total.clear()
+
+    return [source], out
+
+
+@program(only_final=True, is_ordered=True)
+def list_and_map_state(d: Declaring) -> Declared:
+    source, out = d.input(), d.output()
+
+    @d.app.processor(source, to=out, name=d.name)
+    class Seen(Processor[str, int, int]):
+        recent = ListState(int, ttl="900ms")
+        by_digit = MapState(int, int)
+
+        def process(self, value: int, ctx: Context[str]) -> int:
+            self.recent.append(value)
+            self.by_digit.put(value % 10, (self.by_digit.get(value % 10) or 0) + 1)
+            return sum(self.recent.get()) * 1000 + sum(digit * n for digit, n in self.by_digit.items())
+
+    return [source], out
+
+
+@program(only_final=True, is_ordered=True)
+def asynchronous(d: Declaring) -> Declared:
+    source, out = d.input(), d.output()
+
+    @d.app.handler(source, to=out, concurrency=20, name=d.name)
+    async def double(value: int) -> int | None:
+        await asyncio.sleep(0)
+        return value * 2 if value % 4 else None
+
+    return [source], out

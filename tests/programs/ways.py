@@ -67,5 +67,5 @@ def compared(program: Program, records: Iterable[Record]) -> Result:
     """What must be the same: final records as often as they came, else the last value of each key."""
     known = [record for record in records if not str(record.key).startswith("z")]
     if program.only_final:
-        return Counter((str(r.key), r.value, r.timestamp_ms) for r in known)  # type: ignore[return-value]
+        return Counter((str(r.key), str(r.value), r.timestamp_ms) for r in known)  # type: ignore[return-value]
     return {str(r.key): r.value for r in {r.key: r for r in known}.values() if r.value is not None}
