@@ -58,7 +58,9 @@ def test_branch_by_name_gives_streams_by_name(numbers: Numbers) -> None:
         assert driver.read(numbers.rest) == [("k", 50)]
 
 
-@pytest.mark.parametrize("names", [{"": is_small}, {"a b": is_small}, {"otherwise": is_small}], ids=["empty", "with a space", "taken"])
+@pytest.mark.parametrize(
+    "names", [{"": is_small}, {"a b": is_small}, {"otherwise": is_small}], ids=["empty", "with a space", "taken"]
+)
 def test_branch_by_wrong_name_is_refused(numbers: Numbers, names: Any) -> None:
     with pytest.raises(DeclarationError, match=r"test_routes\.py:\d+: branch\(\) cannot call a stream"):
         numbers.declare(lambda given: given.branch(names, otherwise=True))
