@@ -41,6 +41,11 @@ class Record:
     headers: Headers = field(default_factory=list)
 
     @property
+    def timestamp(self) -> int:
+        """`timestamp_ms`, by the name that it has in a `Context`."""
+        return self.timestamp_ms
+
+    @property
     def is_tombstone(self) -> bool:
         return self.value is None
 

@@ -124,9 +124,11 @@ def _results(scope: Scope, function: Callable[..., Any], returned: object, where
 
 def _learn_returned(scope: Scope, results: Sequence[Collection], annotation: Any, where: Origin) -> None:
     """Check the annotation of the result, and learn from it the types that nobody stated."""
-    if annotation in (None, inspect.Parameter.empty):
+    if annotation in (None, Any, inspect.Parameter.empty):
         return
     each = get_args(annotation) if get_origin(annotation) is tuple else (annotation,)
+    if len(each) == 2 and each[1] is ...:
+        each = each[:1] * len(results)
     if len(each) != len(results):
         raise scope.error(f"{type_name(annotation)} is annotated, but {len(results)} results are returned.", where)
     for result, one in zip(results, each, strict=True):
