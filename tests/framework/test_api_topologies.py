@@ -149,8 +149,9 @@ def test_duration_is_a_timedelta_or_text() -> None:
 
 
 def test_topology_of_a_module_runs_as_a_batch_over_files(tmp_path: Path) -> None:
-    from framework.cli.main import cli
     from typer.testing import CliRunner
+
+    from framework.cli.main import cli
 
     book, result = tmp_path / "book.txt", tmp_path / "counts.jsonl"
     book.write_text("to be\nor not to be\n")

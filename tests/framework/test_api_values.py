@@ -1,4 +1,4 @@
-"""Every type of value that the language promises goes through a topic, a store and a changelog, and comes back equal."""
+"""Values of every type that the language promises go through topics, stores and changelogs, and come back equal."""
 
 import uuid
 from dataclasses import dataclass

@@ -355,7 +355,7 @@ GROUPED: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     "approx_distinct": (lambda g: g.approx_distinct(name="n"), [1, 2, 3]),
     "reduce": (lambda g: g.reduce(lambda old, new: 10 * old + new, name="n"), [3, 31, 315]),
     "aggregate from a value": (lambda g: g.aggregate(1, lambda s, n: s + n, name="n"), [4, 5, 10]),
-    "aggregate from a callable": (lambda g: g.aggregate(list, lambda s, n: [*s, n], name="n"), [[3], [3, 1], [3, 1, 5]]),
+    "aggregate from a class": (lambda g: g.aggregate(list, lambda s, n: [*s, n], name="n"), [[3], [3, 1], [3, 1, 5]]),
 }  # fmt: skip
 
 
