@@ -39,6 +39,7 @@ from framework.plan.fingerprint import Fingerprint, check, fingerprints
 from framework.plan.partitions import lay_out
 from framework.records import Header, Record, TaskId, TopicPartition
 from framework.runtime.buffer import Batch, RecordBuffer
+from framework.runtime.idle import stream_times_to_follow
 from framework.runtime.task import Task, TaskPhase
 from serde import Serde, SerdeError
 from state import BytesBackend, ChangelogBatch, GlobalState, MemoryBackend, TaskState
@@ -299,6 +300,7 @@ class TestDriver:
                     state.restore(store.name, keys, rows.values, rows.timestamps, rows.offsets[-1])
             task.enter(TaskPhase.RUNNING)
             self._tasks[task_id] = task
+        self._seen_ms = dict.fromkeys(self._tasks, self.now_ms)
         self._due_ms = {call.name: self.now_ms + call.interval_ms for call in self._plan.periodic}
         self._rewind()
 
@@ -337,6 +339,8 @@ class TestDriver:
 
     def _next_due_ms(self) -> int | None:
         times = [*self._due_ms.values(), *(task.next_tick_ms() for task in self._tasks.values())]
+        if timeout_ms := self._plan.idle_timeout_ms:
+            times += [due for seen in self._seen_ms.values() if (due := seen + timeout_ms) > self.now_ms]
         return min((time for time in times if time is not None), default=None)
 
     def _reach(self, now_ms: int) -> None:
@@ -351,10 +355,15 @@ class TestDriver:
                 call.function()
 
     def _tick(self) -> bool:
+        seen_ms = {task: self._seen_ms[task_id] for task_id, task in self._tasks.items()}
+        reached_ms = stream_times_to_follow(seen_ms, self.now_ms, self._plan.idle_timeout_ms)
         for task in self._tasks.values():
-            if task.is_wall_clocked:
+            if task.is_wall_clocked or task in reached_ms:
                 try:
-                    task.tick(self.now_ms)
+                    if task.is_wall_clocked:
+                        task.tick(self.now_ms)
+                    if task in reached_ms:
+                        task.advance(reached_ms[task])
                 except StepFailed as error:
                     raise task.time_error(error) from error.__cause__
                 finally:
@@ -377,6 +386,7 @@ class TestDriver:
             by_task.setdefault(self._inputs[record.tp], {}).setdefault(record.tp, []).append((place, record))
         for task_id, parts in by_task.items():
             task = self._tasks[task_id]
+            self._seen_ms[task_id] = self.now_ms
             batch: Batch = [(tp, records_of([r for _, r in part]), [i for i, _ in part]) for tp, part in parts.items()]
             try:
                 task.process_batch(batch)
@@ -409,6 +419,7 @@ class TestDriver:
             if not batch:
                 continue
             task = self._tasks[task_id]
+            self._seen_ms[task_id] = self.now_ms
             try:
                 task.process_batch(batch)
             except RecordError as error:

@@ -29,6 +29,7 @@ from framework.runtime.assignment import Assignment
 from framework.runtime.clock import monotonic_ms, wall_clock_ms
 from framework.runtime.commit import CommitPolicy
 from framework.runtime.failpoints import failpoint
+from framework.runtime.idle import stream_times_to_follow
 from framework.runtime.intake import Intake
 from framework.runtime.periodic import PeriodicCalls
 from framework.runtime.task import Task
@@ -170,12 +171,14 @@ class Worker:
             return
         self._last_tick_ms = now_ms
         running = self._assignment.running
+        seen_ms = {task: self._intake.idle_since_ms(task) for task in running} if self._idle_timeout_ms else {}
+        reached_ms = stream_times_to_follow(seen_ms, now_ms, self._idle_timeout_ms)
         for task in running:
             try:
                 if task.is_wall_clocked:
                     task.tick(now_ms)
-                if self._idle_timeout_ms and task.is_event_timed:
-                    self._follow_peers(task, running, now_ms)
+                if task in reached_ms:
+                    task.advance(reached_ms[task])
             except StepFailed as error:
                 raise task.time_error(error) from error
             if task.is_touched:
@@ -198,15 +201,6 @@ class Worker:
                 self._begin()
                 self._write_outputs(task)
         self._is_stopping = self._is_stopping or self._until_end.is_done
-
-    def _follow_peers(self, task: Task, running: Sequence[Task], now_ms: int) -> None:
-        limit = now_ms - self._idle_timeout_ms
-        if self._intake.idle_since_ms(task) > limit:
-            return
-        peers = [other for other in running if other.sub is task.sub and self._intake.idle_since_ms(other) > limit]
-        reached = min((peer.state.stream_time_ms for peer in peers), default=-1)
-        if reached > task.state.stream_time_ms:
-            task.advance(reached)
 
     def _begin(self) -> None:
         if not self._transaction.is_open:
