@@ -18,7 +18,7 @@ def to_ms(duration: Duration) -> int:
     if isinstance(duration, timedelta):
         ms = duration / timedelta(milliseconds=1)
     else:
-        match = _TEXT.fullmatch(duration)
+        match = _TEXT.fullmatch(duration) if isinstance(duration, str) else None
         if match is None:
             raise ValueError(f'expected a duration such as "250ms", "10s", "5m", "1h" or "7d", got {duration!r}')
         ms = float(match[1]) * _UNIT_MS[match[2]]

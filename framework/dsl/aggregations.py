@@ -27,10 +27,23 @@ def count() -> Declared:
 
 def total(scope: Scope, values: TypeRef, of: Of | None, type: object | None) -> Declared:
     """The sum, starting from the zero of the type."""
-    known = type or _known_of(scope, "sum", values, of)
+    known = summed_type(scope, "sum", type or _known_of(scope, "sum", values, of))
     start = float if known is float else int
     add = operator.add if of is None else lambda state, value: state + of(value)
     return Aggregation("fold", add, start, merge=operator.add), TypeRef(known)
+
+
+def summed_type(scope: Scope, verb: str, known: object) -> object:
+    """The type of a sum of values: theirs, but int for bools.
+
+    Raises:
+        DeclarationError: they cannot be added to 0.
+    """
+    if isinstance(known, builtins.type) and not hasattr(known, "__radd__") and known is not object:
+        raise scope.error(
+            f"{verb}() adds numbers, but the values are {type_name(known)}: {verb}(fn) takes one from each."
+        )
+    return int if known is bool else known
 
 
 def least(scope: Scope, values: TypeRef, of: Of | None) -> Declared:
@@ -56,7 +69,7 @@ def _chosen(choose: Callable[[Any, Any], Any], of: Of | None, known: object) -> 
 
 def mean(scope: Scope, values: TypeRef, of: Of | None) -> Declared:
     """The mean; the state is the sum and the number of values."""
-    known = _known_of(scope, "mean", values, of)
+    known = summed_type(scope, "mean", _known_of(scope, "mean", values, of))
     number = int if known is int else float
     kept = tuple[int, int] if known is int else tuple[float, int]
     aggregation = Aggregation(

@@ -38,6 +38,7 @@ __all__ = [
     "UnresolvedAnnotation",
     "element_of",
     "is_assignable",
+    "is_plain",
     "pair_of",
     "signature_of",
     "type_name",
@@ -325,6 +326,11 @@ def pair_of(tp: object) -> tuple[object, object]:
     if get_origin(tp) is not tuple or len(args) != 2 or args[1] is ...:
         return UNKNOWN, UNKNOWN
     return args[0], args[1]
+
+
+def is_plain(tp: object) -> bool:
+    """Whether a type is a class, maybe with arguments; no union, no Any, nothing unknown."""
+    return isinstance(get_origin(tp) or tp, type) and tp is not object and not _is_union(tp) and tp is not UNKNOWN
 
 
 def without_none(tp: object) -> object:

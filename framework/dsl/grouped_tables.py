@@ -5,6 +5,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, Generic, NoReturn, TypeVar
 
+from framework.dsl.aggregations import summed_type
 from framework.dsl.annotations import is_assignable, type_name, without_none
 from framework.dsl.origin import user_line
 from framework.dsl.scope import Scope
@@ -46,10 +47,52 @@ class GroupedTable(Generic[K, V]):
         known = self._value.known
         if of is not None:
             known = self._scope.check_function("sum", of, ("values", self._value)).returns
+        known = summed_type(self._scope, "sum", type or known)
         add: Callable[[Any, V], Any] = operator.add if of is None else lambda state, value: state + of(value)
         subtract: Callable[[Any, V], Any] = operator.sub if of is None else lambda state, value: state - of(value)
-        zero = float if (type or known) is float else int
-        return self._aggregate("sum", Aggregation("fold", add, zero), subtract, TypeRef(type or known), changes, name)
+        zero = float if known is float else int
+        return self._aggregate("sum", Aggregation("fold", add, zero), subtract, TypeRef(known), changes, name)
+
+    def mean(
+        self, of: Callable[[V], float] | None = None, *, changes: Changes = "latest", name: str | None = None
+    ) -> Table[K, float]:
+        """The mean of the rows' values, or of `of(value)`; the store keeps their sum and number."""
+        known = self._value.known
+        if of is not None:
+            known = self._scope.check_function("mean", of, ("values", self._value)).returns
+        summed_type(self._scope, "mean", known)
+        take: Callable[[Any], Any] = of or (lambda value: value)
+
+        def subtract(state: tuple[float, int], value: V) -> tuple[float, int] | None:
+            return (state[0] - take(value), state[1] - 1) if state[1] > 1 else None
+
+        aggregation = Aggregation("fold", lambda state, value: (state[0] + take(value), state[1] + 1), lambda: (0.0, 0))
+        sums = self._aggregate("mean", aggregation, subtract, TypeRef(tuple[float, int]), changes, name)
+        return sums.map(lambda state: state[0] / state[1], type=float)
+
+    def collect(
+        self,
+        of: Callable[[V], A] | None = None,
+        *,
+        type: type[A] | None = None,
+        changes: Changes = "latest",
+        name: str | None = None,
+    ) -> Table[K, list[A]]:
+        """The rows' values, or `of(value)`, in the order of their arrival; a row that changes goes to the end."""
+        known: Any = self._value.known
+        if of is not None:
+            known = self._scope.check_function("collect", of, ("values", self._value)).returns
+        known = type or known
+        take: Callable[[Any], Any] = of or (lambda value: value)
+
+        def subtract(state: list[Any], value: V) -> list[Any] | None:
+            gone = take(value)
+            at = state.index(gone)
+            return state[:at] + state[at + 1 :] or None
+
+        aggregation = Aggregation("fold", lambda state, value: [*state, take(value)], list)
+        kept = list if known is UNKNOWN else list[known]
+        return self._aggregate("collect", aggregation, subtract, TypeRef(kept), changes, name)
 
     def reduce(
         self,

@@ -10,6 +10,7 @@ from framework.dsl.origin import user_line
 from framework.dsl.processors import Context
 from framework.dsl.scope import Scope
 from framework.dsl.sinks import add_sink
+from framework.dsl.timer_calls import timer_call
 from framework.dsl.topics import Topic
 from framework.plan.nodes import Node, SourceNode, StepNode
 from framework.plan.processors import HandleNode
@@ -77,6 +78,10 @@ def _check_options(
         raise scope.error(
             f"the handler {called} is no async function, so its calls cannot be under way at once: write async def, or "
             "leave out concurrency=."
+        )
+    if found := timer_call(function, 1):
+        raise scope.error(
+            f"the handler {called} sets a timer, but only a class has timers: see @app.processor and on_timer().", found
         )
     if concurrency > 1 and batch:
         raise scope.error(f"the handler {called} gets its values as one list: leave out concurrency= or batch=.")

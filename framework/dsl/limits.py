@@ -62,7 +62,7 @@ def limit_stream(
     from framework.dsl.streams import Stream
 
     scope = stream._scope
-    if n < 1:
+    if not isinstance(n, int) or n < 1:
         raise scope.error(f"limit_rate() lets at least 1 record pass, got {n!r}.")
     period_ms = milliseconds(scope, "limit_rate", "per", per, least_ms=1)
     grace_ms = milliseconds(scope, "limit_rate", "grace", grace)

@@ -8,6 +8,7 @@ from framework.dsl.annotations import ArityMismatch, element_of, is_assignable, 
 from framework.dsl.origin import user_line
 from framework.dsl.processors import Every, Processor, StateDeclaration
 from framework.dsl.scope import Scope
+from framework.dsl.timer_calls import timer_call
 from framework.durations import Duration, to_ms
 from framework.plan.nodes import Node, Origin
 from framework.plan.processors import TIMERS, Periodic, ProcessorNode, State
@@ -39,6 +40,7 @@ def add_processor(scope: Scope, processor: object, parent: Node, name: str) -> P
         method for method in ("process", "on_timer") if _check_method(scope, processor, method, value, result)
     )
     has_timers = processor.on_timer is not Processor.on_timer
+    _check_timers(scope, processor, has_timers)
     node = ProcessorNode(
         name=name,
         verb="process",
@@ -109,6 +111,23 @@ def _check_method(scope: Scope, processor: type, name: str, value: object, resul
             where,
         )
     return is_several
+
+
+def _check_timers(scope: Scope, processor: type[Processor[Any, Any, Any]], has_timers: bool) -> None:
+    if not has_timers and (found := timer_call(processor.process, 2)):
+        raise scope.error(
+            f"{processor.__name__}.process() sets a timer, but the class has no method on_timer(self, timer, ctx), "
+            "which it would call.",
+            found,
+        )
+    for attribute, method in _attributes(processor).items():
+        is_without_key = attribute == "open" or hasattr(method, "_penstock_every")
+        if is_without_key and (found := timer_call(method, 1)):
+            raise scope.error(
+                f"{processor.__name__}.{attribute}() sets a timer, but a timer belongs to a key, and there is none "
+                "in open() and in methods with @every: set it in process() or on_timer().",
+                found,
+            )
 
 
 def _states(scope: Scope, processor: type) -> Iterator[State]:

@@ -31,7 +31,7 @@ class Scope:
                     f'give it one, as in {verb}(name="…").'
                 )
             return self._names.next(verb)
-        if not is_legal(name):
+        if not isinstance(name, str) or not is_legal(name):
             raise self.error(
                 f"{name!r} cannot name a step: use 1 to 200 letters, digits, dots, dashes and underscores."
             )

@@ -4,9 +4,9 @@ A function of one argument gets the value; verbs ending in `_items` get key and 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin, overload
 
-from framework.dsl.annotations import element_of, is_assignable, pair_of, type_name
+from framework.dsl.annotations import element_of, is_assignable, is_plain, pair_of, type_name
 from framework.dsl.origin import user_line
 from framework.dsl.scope import Scope, stated
 from framework.dsl.sinks import add_sink
@@ -61,6 +61,7 @@ class Stream(Generic[K, V]):
     ) -> "Stream[K, V2]":
         """No, one or several values for each by `fn(value)`; each keeps key, timestamp and headers."""
         returns = self._scope.check_function("flat_map", fn, ("values", self.node.value)).returns
+        self._check_iterable("flat_map", returns)
         return self._step("flat_map", fn, name, value=stated(type, element_of(returns)))
 
     def filter(self, fn: Callable[[V], object], *, name: str | None = None) -> "Stream[K, V]":
@@ -93,6 +94,7 @@ class Stream(Generic[K, V]):
     ) -> "Stream[K2, V2]":
         """Key and value by `fn(key, value)`, which returns both."""
         returns = self._check_items("map_items", fn)
+        self._check_pair("map_items", returns)
         key_type, value_type = pair_of(returns)
         return self._step(
             "map_items", fn, name, key=stated(key, key_type), value=stated(type, value_type), rekeyed=True
@@ -108,6 +110,8 @@ class Stream(Generic[K, V]):
     ) -> "Stream[K2, V2]":
         """No, one or several pairs of key and value for each record by `fn(key, value)`."""
         returns = self._check_items("flat_map_items", fn)
+        self._check_iterable("flat_map_items", returns)
+        self._check_pair("flat_map_items", element_of(returns))
         key_type, value_type = pair_of(element_of(returns))
         return self._step(
             "flat_map_items", fn, name, key=stated(key, key_type), value=stated(type, value_type), rekeyed=True
@@ -425,8 +429,8 @@ class Stream(Generic[K, V]):
 
     def repartition(self, *, partitions: int | None = None, name: str | None = None) -> "Stream[K, V]":
         """Send each record to the partition of its key, by an internal topic of so many partitions."""
-        if partitions is not None and partitions < 1:
-            raise self._scope.error(f"repartition() takes partitions >= 1, got {partitions}.")
+        if partitions is not None and (not isinstance(partitions, int) or partitions < 1):
+            raise self._scope.error(f"repartition() takes partitions >= 1, got {partitions!r}.")
         self._require_key("repartition")
         return self._repartition(self._scope.name("repartition", name, stateful=True), partitions)
 
@@ -484,6 +488,18 @@ class Stream(Generic[K, V]):
 
     def _check_items(self, verb: str, fn: Callable[[K, V], object]) -> object:
         return self._scope.check_function(verb, fn, ("keys", self.node.key), ("values", self.node.value)).returns
+
+    def _check_iterable(self, verb: str, returns: object) -> None:
+        if is_plain(returns) and not hasattr(get_origin(returns) or returns, "__iter__"):
+            raise self._scope.error(
+                f"{verb}() takes a function that returns several, but it returns {type_name(returns)}."
+            )
+
+    def _check_pair(self, verb: str, returns: object) -> None:
+        if is_plain(returns) and not is_assignable(returns, tuple):
+            raise self._scope.error(
+                f"{verb}() makes pairs of key and value, but its function gives {type_name(returns)}."
+            )
 
     def _step(
         self,

@@ -39,8 +39,8 @@ def suppress_table(
             'until="window closes", max_records= or max_bytes=.'
         )
     for what, limit in (("max_records", max_records), ("max_bytes", max_bytes)):
-        if limit is not None and limit < 1:
-            raise scope.error(f"suppress() takes {what} >= 1, got {limit}.")
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise scope.error(f"suppress() takes {what} >= 1, got {limit!r}.")
     if when_full not in ("emit", "stop"):
         raise scope.error(f'suppress() takes when_full="emit" or "stop", got {when_full!r}.')
     if isinstance(_before_views(node), VersionedTableNode):

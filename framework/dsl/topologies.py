@@ -49,7 +49,7 @@ def declare_topology(
         _read(scope, topic, parameter, annotations.get(parameter), where, read, read_globally)
         for topic, parameter in zip(sources, parameters, strict=True)
     ]
-    returned = function(*inputs)
+    returned = _built(scope, function, inputs)
     results = _results(scope, function, returned, where)
     _learn_returned(scope, results, annotations.get("return"), where)
     sinks = () if to is None else to if isinstance(to, tuple) else (to,)
@@ -61,6 +61,17 @@ def declare_topology(
         )
     for result, sink in zip(results, sinks, strict=True):
         add_sink(scope, result.node, sink)
+
+
+def _built(scope: Scope, function: Callable[..., Any], inputs: Sequence[Any]) -> Any:
+    from framework.dsl.misuse import in_words
+
+    try:
+        return function(*inputs)
+    except (AttributeError, TypeError) as error:
+        if (found := in_words(error)) is None:
+            raise
+        raise scope.error(*found) from error
 
 
 def _line_of(function: Callable[..., Any]) -> Origin:

@@ -225,3 +225,37 @@ def test_plan_in_words_names_the_global_tables() -> None:
     app = declare(lambda a, b: a.join(b, value=pair, key=str), Stream[str, int], GlobalTable[str, str])
     assert "global tables, whole in every worker\n  read   rights  (str → str)" in as_text(app.plan())
     assert [topic.name for topic in app.plan().source_topics] == ["lefts", "rights"]
+
+
+def test_mean_and_collect_of_a_grouped_table_take_out_what_a_row_was() -> None:
+    app = App("grouped")
+    amounts = app.topic("amounts", key=str, value=int)
+    means = app.topic("means", key=int, value=float)
+    lists = app.topic("lists", key=int, value=list[int])
+
+    @app.topology(amounts, to=(means, lists))
+    def t(amounts: Table[str, int]) -> tuple[Table[int, float], Table[int, list[int]]]:
+        parity = amounts.group_by(lambda n: n % 2)
+        return parity.mean(), parity.collect(lambda n: 10 * n)
+
+    with TestDriver(app) as driver:
+        for key, amount in [("a", 2), ("b", 4), ("c", 2), ("a", 6), ("b", 1), ("b", None)]:
+            driver.send(amounts, amount, key=key)
+        assert driver.table(means) == {0: 4.0}
+        assert driver.table(lists) == {0: [20, 60]}
+        driver.restart()
+        driver.send(amounts, None, key="c")
+        assert driver.table(means) == {0: 6.0}
+        assert driver.table(lists) == {0: [60]}
+
+
+def test_sum_of_bools_is_a_number() -> None:
+    app = App("bools")
+    votes = app.topic("votes", key=str, value=bool)
+    yes = app.topic("yes", key=str, value=int)
+
+    @app.topology(votes, to=yes)
+    def t(votes: Stream[str, bool]) -> Table[str, int]:
+        return votes.group_by_key().sum()
+
+    assert dict(app.batch({votes: [("a", True), ("a", True), ("a", False)]})[yes]) == {"a": 2}
