@@ -19,5 +19,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     functions = {item.obj for item in items if isinstance(item, pytest.Function)} if _IS_THOROUGH else set()
     for function in functions:
         own = getattr(function, "_hypothesis_internal_use_settings", None)
-        if own is not None and own.max_examples != settings().max_examples:
+        if own is not None and own.max_examples < settings().max_examples // 2:
             function._hypothesis_internal_use_settings = settings(own, max_examples=own.max_examples * _TIMES)

@@ -282,7 +282,8 @@ def fold(
         elif initial is not None:
             state = add(initial(), value)
         else:
-            state = value
+            # Reason: other steps have the same value, and with hopping windows other states; none may see it change.
+            state = value if copy is None else copy(value)
         states[key] = (state, newest)
         if each:
             results.append((state if view is None or state is None else view(state), newest))

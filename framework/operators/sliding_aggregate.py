@@ -125,9 +125,7 @@ class SlidingOperator(FixedWindowOperator):
         if start <= time:
             values.append(value)
             times.append(time)
-        # Reason: one value may begin several windows, and a function may change it.
-        first = values[0] if self._copy is None or self._initial is not None else self._copy(values[0])
-        state = self._started(first)
+        state = self._started(values[0])
         for other in values[1:]:
             state = self._started(other) if state is None else self._add(state, other)
         return state, max(times)

@@ -172,7 +172,10 @@ class WindowedOperator(SplittingOperator, FlushingOperator, EventTimed):
 
     def _started(self, value: Any) -> Any:
         """The state of a key that has this value alone; None for a deletion."""
-        return value if self._initial is None else self._add(self._initial(), value)
+        if self._initial is not None:
+            return self._add(self._initial(), value)
+        # Reason: other steps and other windows have the same value; none may see it change.
+        return value if self._copy is None else self._copy(value)
 
 
 class FixedWindowOperator(WindowedOperator):
