@@ -177,8 +177,7 @@ class GroupedTable(Generic[K, V]):
         changes: Changes,
         name: str | None,
     ) -> Table[K, Any]:
-        if changes not in ("latest", "all"):
-            raise self._scope.error(f'{verb}() takes changes="latest" or "all", got {changes!r}.')
+        self._scope.check_changes(verb, changes)
         node = TableAggregateNode(
             name=self._scope.name(verb, name, stateful=True),
             verb=verb,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from framework.dsl.streams import Stream
     from framework.dsl.tables import Table
 
-_VERBS = {"inner": "join", "left": "left_join", "outer": "outer_join"}
+VERBS = {"inner": "join", "left": "left_join", "outer": "outer_join"}
 _BASES = (TableNode, VersionedTableNode, AggregateNode, TableAggregateNode, TableJoinNode, ForeignJoinNode)
 
 
@@ -62,7 +62,7 @@ def join_tables(
     """
     from framework.dsl.tables import Table
 
-    scope, verb = left._scope, _VERBS[kind]
+    scope, verb = left._scope, VERBS[kind]
     _check_table(scope, verb, right)
     name = scope.name(verb, name, stateful=True)
     _check_keys(scope, left.node.key, right.node, "the table it is joined with")
@@ -104,7 +104,7 @@ def join_by_foreign_key(
     """
     from framework.dsl.tables import Table
 
-    scope, verb = left._scope, _VERBS[kind]
+    scope, verb = left._scope, VERBS[kind]
     _check_table(scope, verb, right)
     name = scope.name(verb, name, stateful=True)
     foreign = _optional_part(scope.check_function(verb, on, ("values", left.node.value)).returns)
@@ -192,7 +192,7 @@ def join_stream_with_table(
     """
     from framework.dsl.streams import Stream
 
-    scope, verb = stream._scope, _VERBS[kind]
+    scope, verb = stream._scope, VERBS[kind]
     if kind == "outer":
         raise scope.error(
             "outer_join() of a stream with a table cannot be: only records of the stream give results. Use "
@@ -243,7 +243,7 @@ def join_stream_with_global_table(
     """
     from framework.dsl.streams import Stream
 
-    scope, verb = stream._scope, _VERBS[kind]
+    scope, verb = stream._scope, VERBS[kind]
     if kind == "outer":
         raise scope.error("outer_join() with a global table cannot be: use left_join(), or read the topic as a Table.")
     if key is None:

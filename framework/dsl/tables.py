@@ -343,10 +343,9 @@ class Table(Generic[K, V]):
         changes: Changes,
         name: str | None,
     ) -> "Table[K, Any]":
-        from framework.dsl.table_joins import join_by_foreign_key, join_tables
+        from framework.dsl.table_joins import VERBS, join_by_foreign_key, join_tables
 
-        if changes not in ("latest", "all"):
-            raise self._scope.error(f'a join takes changes="latest" or "all", got {changes!r}.')
+        self._scope.check_changes(VERBS[kind], changes)
         if on is not None:
             return join_by_foreign_key(self, other, kind, on, function, known=known, changes=changes, name=name)
         return join_tables(self, other, kind, function, known=known, changes=changes, name=name)
@@ -364,8 +363,7 @@ def table_of(stream: Stream[K, V], history: Duration | None, changes: Changes, n
     from framework.dsl.joins import milliseconds
 
     scope = stream._scope
-    if changes not in ("latest", "all"):
-        raise scope.error(f'to_table() takes changes="latest" or "all", got {changes!r}.')
+    scope.check_changes("to_table", changes)
     history_ms = None if history is None else milliseconds(scope, "to_table", "history", history)
     name = scope.name("to_table", name, stateful=True)
     parents = (stream._keyed("to_table").node,)
