@@ -1,15 +1,15 @@
 """From a type to its serde."""
 
 import sys
-from collections.abc import Iterator
 from datetime import datetime
 from types import NoneType, UnionType
-from typing import Annotated, Any, NewType, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NewType, Union, cast, get_args, get_origin
 from uuid import UUID
 
 from serde.base import Serde
 from serde.errors import SerdeError
 from serde.naming import type_name
+from serde.parts_of_types import chooses_between_classes, is_model, parts_in
 from serde.primitives import BoolSerde, BytesSerde, FloatSerde, IntSerde, StrSerde
 from serde.typed import Format, TypedSerde
 from serde.windowed import Windowed, WindowedSerde
@@ -26,7 +26,6 @@ _SUPPORTED = (
     "Supported are str, bytes, int, float, bool, UUID, datetime, dataclasses, msgspec structs, pydantic models, "
     "TypedDict, NamedTuple, Enum, and list, dict, set, tuple, Optional and Union of them; Any is untyped JSON"
 )
-_PYDANTIC_MARKS = ("__pydantic_core_schema__", "__get_pydantic_core_schema__")
 
 
 def for_type(tp: object, format: str | None = None) -> Serde[Any]:  # the word users know it by
@@ -81,7 +80,7 @@ def _typed(tp: object, format: Format) -> TypedSerde:  # as in for_type
     if isinstance(tp, str):
         raise _refused(tp, "it is the name of a type and not the type; write it without quotes")
     try:
-        serde = _pydantic(tp, format) if _has_models(tp) else _msgspec(tp, format)
+        serde = _pydantic(tp, format) if _needs_pydantic(tp) else _msgspec(tp, format)
         serde.prepare()  # a type that cannot be handled fails here, at declaration
     except SerdeError:
         raise
@@ -104,32 +103,10 @@ def _pydantic(tp: object, format: Format) -> TypedSerde:  # as in for_type
     return PydanticSerde(tp, format)
 
 
-def _has_models(tp: object) -> bool:
+def _needs_pydantic(tp: object) -> bool:
     """Whether pydantic must handle `tp`; nothing is a model as long as nobody has imported pydantic."""
-    return "pydantic" in sys.modules and any(hasattr(cls, mark) for cls in _classes_in(tp) for mark in _PYDANTIC_MARKS)
-
-
-def _classes_in(tp: object) -> Iterator[type]:
-    """The classes that `tp` is made of, its fields and those of its fields included."""
-    waiting: list[object] = [tp]
-    seen: dict[int, object] = {}  # keeps the parts alive, so that no two have the same id
-    while waiting:
-        part = waiting.pop()
-        if id(part) in seen:
-            continue
-        seen[id(part)] = part
-        waiting.extend(get_args(part))
-        cls = get_origin(part) or part
-        if isinstance(cls, type):
-            yield cls
-            waiting.extend(_annotations_of(cls))
-
-
-def _annotations_of(cls: type) -> list[object]:
-    try:
-        return list(get_type_hints(cls).values())
-    except Exception:  # what cannot be resolved is reported by the library that is to handle the type
-        return []
+    has_models = "pydantic" in sys.modules and any(is_model(get_origin(part) or part) for part in parts_in(tp))
+    return has_models or chooses_between_classes(tp)
 
 
 def _refused(tp: object, reason: str) -> SerdeError:

@@ -71,6 +71,9 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "dict": (dict[str, int], {"a": 1}),
     "Optional": (list[str | None], ["a", None]),
     "Union": (int | str, "1"),
+    "Union of dataclasses": (Item | Order, Item("pen", [])),
+    "list of a Union of dataclasses": (list[Item | Order], [Item("pen", []), Order(ID, NOON, [])]),
+    "Union of a dataclass and a model": (Item | Person, Person(name="anna")),
     "Union in a dict": (dict[str, int | str], {"a": 1, "b": "1"}),
 }
 KEYS: dict[str, tuple[Any, Any]] = {
@@ -145,3 +148,26 @@ def test_lambda_whose_type_nobody_states_is_json_at_a_boundary() -> None:
         assert driver.read(counts) == [("to", 1)]
         [moved] = driver.records("lambdas-count.group_by-repartition")
         assert moved.value == {"word": "to", "length": 2}
+
+
+@dataclass
+class Left:
+    """Written like Right."""
+
+    x: int
+
+
+@dataclass
+class Right:
+    """Written like Left."""
+
+    x: int
+
+
+def test_value_that_would_be_read_as_another_class_is_refused_while_writing() -> None:
+    app, given, kept = latest(str, Left | Right, None)
+    with TestDriver(app) as driver:
+        driver.send(given, Left(1), key="k")
+        with pytest.raises(TypeError, match="would be read as Left"):
+            driver.send(given, Right(1), key="k")
+        assert driver.read(kept) == [("k", Left(1))]
