@@ -80,6 +80,11 @@ class Pipeline:
         """Dropped records by step and reason."""
         return self._context.dropped
 
+    def restore_dropped(self, dropped: Mapping[tuple[str, str], int]) -> None:
+        """Count as it was before records that are undone, which will be counted when they run again."""
+        self._context.dropped.clear()
+        self._context.dropped.update(dropped)
+
     @property
     def is_event_timed(self) -> bool:
         """True if a step waits for stream time."""

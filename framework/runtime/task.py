@@ -120,12 +120,13 @@ class Task:
                 self._apply([(tp, record, place)])
 
     def _apply(self, batch: Batch) -> None:
-        state = self.state
+        state, dropped = self.state, dict(self.dropped)
         try:
             newest = self._pipeline.process([(tp.topic, records, order) for tp, records, order in batch])
         except StepFailed as error:
             state.reject()
             self._pipeline.take_outputs()
+            self._pipeline.restore_dropped(dropped)
             if sum(len(records) for _, records, _ in batch) == 1:
                 tp, records, _ = batch[0]
                 raise self._record_error(error, tp, records.offsets[0]) from (error.__cause__ or error)
@@ -174,11 +175,13 @@ class Task:
         self._apply_time(lambda: self._pipeline.tick(now_ms))
 
     def _apply_time(self, work: Callable[[], None]) -> None:
+        dropped = dict(self.dropped)
         try:
             work()
         except StepFailed:
             self.state.reject()
             self._pipeline.take_outputs()
+            self._pipeline.restore_dropped(dropped)
             raise
         self._keep()
         if self.is_careful:
@@ -210,7 +213,7 @@ class Task:
 
     def _apply_with_care(self, tp: TopicPartition, record: Records, place: Sequence[int]) -> None:
         """Run one record and all that the commit would do with it, so that a failure names it."""
-        outputs, stream_time_ms = len(self._outputs), self.state.stream_time_ms
+        outputs, stream_time_ms, dropped = len(self._outputs), self.state.stream_time_ms, dict(self.dropped)
         self._apply([(tp, record, place)])
         try:
             self._check_changes()
@@ -218,6 +221,7 @@ class Task:
         except StepFailed as error:
             self.state.reject_unsettled(stream_time_ms)
             del self._outputs[outputs:]
+            self._pipeline.restore_dropped(dropped)
             self.next_offsets[tp] = record.offsets[0]
             raise self._record_error(error, tp, record.offsets[0]) from error.__cause__
 
