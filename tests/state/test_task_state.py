@@ -21,6 +21,14 @@ def test_clock_after_abort_is_the_committed_one() -> None:
     assert store.clock_ms == 5
 
 
+def test_position_after_commit_is_that_of_the_last_changelog_record() -> None:
+    state = TaskState([SPEC], MemoryBackend(["windows"]))
+    state.stores["windows"].put(time_bytes(5), (1, 5))
+    state.changelog()
+    state.commit({"windows": 7})
+    assert state.position("windows") == 7
+
+
 def test_clock_is_restored_from_the_changelog() -> None:
     state = TaskState([SPEC], MemoryBackend(["windows"]))
     state.stores["windows"].put(time_bytes(5), (1, 5))
