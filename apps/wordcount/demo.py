@@ -22,7 +22,7 @@ from apps.wordcount.corpus import corpus
 from apps.wordcount.fleet import Fleet
 from apps.wordcount.lag import GroupLag
 from apps.wordcount.proof import Output, differences, expected_counts, output_of
-from framework.broker import EmbeddedKafka
+from framework.broker import ConsoleProgress, EmbeddedKafka
 from framework.cli.signals import term_interrupts
 from framework.testing.kafka import KafkaCluster
 from serde import for_type
@@ -63,7 +63,7 @@ def _run(console: Console, folder: Path, words: int) -> None:
     with ThreadPoolExecutor(1) as pool:
         # Reason: Java starts in a process of its own, so the corpus is read meanwhile.
         reading = pool.submit(corpus, words)
-        with EmbeddedKafka(folder / "kafka", heap_mb=_HEAP_MB, progress=console.print) as broker:
+        with EmbeddedKafka(folder / "kafka", heap_mb=_HEAP_MB, progress=ConsoleProgress(console)) as broker:
             console.print(f"Kafka runs at {broker.bootstrap} ({time.monotonic() - started:.1f} s)")
             _demonstrate(console, KafkaCluster(broker.bootstrap, broker), folder, reading.result())
     console.print(f"{time.monotonic() - started:.0f} s in all")

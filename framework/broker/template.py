@@ -6,16 +6,15 @@ copy of one that was killed must wait until its old registration has expired). I
 
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from framework.broker.cache import cache_folder, one_at_a_time
 from framework.broker.errors import BrokerError
-from framework.broker.jars import class_path, is_class_path_ready, java
+from framework.broker.jars import FILES, class_path, files_fetched, is_class_path_ready, java
 from framework.broker.process import BrokerProcess, free_port, java_command
+from framework.broker.progress import Progress
 from framework.broker.settings import CLUSTER_ID, KAFKA_VERSION, LOG4J, render
 
-Progress = Callable[[str], None]
 _WARM_UP_TOPIC = "penstock-warm-up"
 
 
@@ -35,12 +34,14 @@ class Template:
             BrokerError: something cannot be had.
         """
         if not is_class_path_ready():
-            progress(f"fetching Kafka {KAFKA_VERSION} (once, about a minute)")
-        class_path()
+            before = files_fetched()
+            text = f"fetching Kafka {KAFKA_VERSION} (once, about a minute)"
+            with progress.fetching(text, FILES, lambda: files_fetched() - before):
+                class_path()
         with one_at_a_time(cache_folder()):
             if self.data.exists():
                 return
-            progress("preparing a broker that starts in a second (once, about ten seconds)")
+            progress.say("preparing a broker that starts in a second (once, about ten seconds)")
             self.log4j.write_text(LOG4J)
             draft = cache_folder() / "draft"
             shutil.rmtree(draft, ignore_errors=True)

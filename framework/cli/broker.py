@@ -32,11 +32,9 @@ def broker(
     \b
     Exit codes: 0 stopped, 3 it cannot be fetched or started.
     """
-    from framework.broker import BrokerError, EmbeddedKafka
+    from framework.broker import BrokerError, ConsoleProgress, EmbeddedKafka
 
-    kafka = EmbeddedKafka(
-        folder, port or None, heap_mb=SPEEDY_HEAP_MB, progress=lambda text: typer.echo(text, err=True)
-    )
+    kafka = EmbeddedKafka(folder, port or None, heap_mb=SPEEDY_HEAP_MB, progress=ConsoleProgress())
     with term_interrupts(), kafka, stop_asked() as asked:
         typer.echo(kafka.bootstrap)
         while not asked.wait(0.5):

@@ -51,13 +51,11 @@ def dev(
     Exit codes: 0 stopped, 2 no such app, 3 Kafka cannot be fetched or started.
     """
     file = module_file(app)
-    from framework.broker import EmbeddedKafka
+    from framework.broker import ConsoleProgress, EmbeddedKafka
 
     with term_interrupts(), ExitStack() as stack:
         kept = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-dev-")))
-        kafka = EmbeddedKafka(
-            kept / "kafka", port or None, heap_mb=SPEEDY_HEAP_MB, progress=lambda text: typer.echo(text, err=True)
-        )
+        kafka = EmbeddedKafka(kept / "kafka", port or None, heap_mb=SPEEDY_HEAP_MB, progress=ConsoleProgress())
         stack.enter_context(kafka)
         typer.echo(f"Kafka at {kafka.bootstrap}, watching {file.parent}; Ctrl-C ends both")
         command = [
