@@ -28,6 +28,11 @@ class StoreSpec:
     retention_ms: int | None = None
     segment_ms: int = 60_000
 
+    @property
+    def forgets(self) -> bool:
+        """True if entries leave it by time, without a deletion of each."""
+        return self.has_clock and self.retention_ms is not None
+
     def oldest_kept_ms(self, clock_ms: int) -> int:
         """The time before which nothing is kept, given the store's clock (ms)."""
         if self.retention_ms is None:

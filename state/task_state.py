@@ -5,7 +5,8 @@ after the transaction in Kafka. A crash between the two leaves the store behind 
 from where the changelog is to be replayed.
 
 A store's clock travels in its changelog under the empty key, so that a restore elsewhere knows what was late. What is
-older than the store keeps it is dropped at the commit in one range, and neither written to the changelog any more.
+older than the store keeps it is dropped at the commit in one range, and neither written to the changelog any more; up
+to where the changelog of such a store is dead is kept with it, see `log_bound.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +19,14 @@ from state.buckets import BucketStore
 from state.errors import ValueNotStorable
 from state.keys import time_bytes
 from state.keyvalue import KeyValueStore
+from state.log_bound import LogBound
 from state.spec import StoreSpec
 from state.stamps import stamp_many
 
 _POSITION = b"position:"
 _STREAM_TIME = b"stream-time"
 _CLOCK = b"clock:"
+_LOG_BOUND = b"log-bound:"
 _CLOCK_KEY = b""
 
 
@@ -53,6 +56,12 @@ class TaskState:
         self.stream_time_ms = self._accepted_stream_time_ms = self._committed_stream_time_ms
         self._batches: dict[str, ChangelogBatch] = {}
         self._dropped_to_ms: dict[str, int] = {}
+        self._log_bounds = {n: self._load_bound(store.spec) for n, store in self.stores.items() if store.spec.forgets}
+
+    def _load_bound(self, spec: StoreSpec) -> LogBound:
+        newest_key = next((key for key, _ in self._backend.scan(spec.name, reverse=True)), None)
+        stored = self._backend.metadata(_LOG_BOUND + spec.name.encode())
+        return LogBound.load(stored, spec.segment_ms, self._positions[spec.name], newest_key)
 
     def _number(self, key: bytes) -> int:
         stored = self._backend.metadata(key)
@@ -71,6 +80,10 @@ class TaskState:
     def position(self, store: str) -> int:
         """Offset of the last changelog record that the store holds; -1 if none."""
         return self._positions[store]
+
+    def dead_before(self, store: str) -> int:
+        """The offset before which the store's changelog holds nothing that a restore needs; 0 where all is needed."""
+        return self._log_bounds[store].offset if store in self._log_bounds else 0
 
     def accept(self) -> None:
         """Keep the changes of the chunk."""
@@ -150,8 +163,10 @@ class TaskState:
             metadata = {**_position_metadata(positions), _STREAM_TIME: b"%d" % self.stream_time_ms}
             oldest: dict[str, bytes] = {}
             for name, rows in changes.items():
-                if self.stores[name].spec.has_clock and rows.pop(_CLOCK_KEY, None) is not None:
+                has_moved = self.stores[name].spec.has_clock and rows.pop(_CLOCK_KEY, None) is not None
+                if has_moved:
                     self._drop_old(name, metadata, oldest)
+                self._move_bound(name, rows, positions[name], metadata, has_clock_moved=has_moved)
             self._backend.write(changes, metadata, oldest)
         self._positions.update(positions)
         self._committed_stream_time_ms = self._accepted_stream_time_ms = self.stream_time_ms
@@ -174,13 +189,15 @@ class TaskState:
         self._accepted_stream_time_ms = self._committed_stream_time_ms = self.stream_time_ms
         metadata = {**_position_metadata({store: position}), _STREAM_TIME: b"%d" % self.stream_time_ms}
         oldest: dict[str, bytes] = {}
-        if self.stores[store].spec.has_clock and rows.pop(_CLOCK_KEY, None) is not None:
+        has_moved = self.stores[store].spec.has_clock and rows.pop(_CLOCK_KEY, None) is not None
+        if has_moved:
             clocks = [int(value) for key, value in zip(keys, values, strict=True) if key == _CLOCK_KEY and value]
             self.stores[store].start_clock(clocks[-1])
             self._drop_old(store, metadata, oldest)
         if store in self._dropped_to_ms:
             bound = time_bytes(self._dropped_to_ms[store])
             rows = {key: row for key, row in rows.items() if key >= bound}
+        self._move_bound(store, rows, position, metadata, has_clock_moved=has_moved)
         self._backend.write({store: rows}, metadata, oldest)
         self._positions[store] = position
         self.stores[store].abort()
@@ -194,12 +211,34 @@ class TaskState:
             self._dropped_to_ms[name] = oldest_ms
             oldest[name] = time_bytes(oldest_ms)
 
+    def _move_bound(
+        self,
+        name: str,
+        rows: Mapping[bytes, Any],
+        position: int,
+        metadata: dict[bytes, bytes],
+        *,
+        has_clock_moved: bool,
+    ) -> None:
+        """Note what changelog records up to this position mean for the dead part of the log, also in the metadata."""
+        bound = self._log_bounds.get(name)
+        if bound is None:
+            return
+        first_offset = self._positions[name] + 1
+        if rows:
+            bound.wrote(max(rows), first_offset)
+        if has_clock_moved:
+            bound.moved_clock(first_offset, self._dropped_to_ms.get(name, 0))
+        metadata[_LOG_BOUND + name.encode()] = bound.dump(position)
+
     def wipe(self, store: str) -> None:
         """Start a store from nothing, where its position no longer means anything."""
         self._backend.clear(store, {**_position_metadata({store: -1}), _CLOCK + store.encode(): b"-1"})
         self.stores[store].start_clock(-1)
         self._dropped_to_ms.pop(store, None)
         self._positions[store] = -1
+        if store in self._log_bounds:
+            self._log_bounds[store] = LogBound(self.stores[store].spec.segment_ms)
         self.stores[store].abort()
 
     def close(self) -> None:

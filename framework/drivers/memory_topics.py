@@ -46,6 +46,7 @@ class MemoryTopics:
     def __init__(self, partitions: Mapping[str, int]) -> None:
         self._topics: dict[str, MemoryTopic] = {}
         self._sequence = 0
+        self._first: dict[TopicPartition, int] = {}
         self.add(partitions)
 
     def add(self, partitions: Mapping[str, int]) -> None:
@@ -80,7 +81,11 @@ class MemoryTopics:
 
     def after(self, tp: TopicPartition, offset: int) -> list[StoredRecord]:
         """The records of a partition from this offset on."""
-        return self._topics[tp.topic].partitions[tp.partition][offset:]
+        return self._topics[tp.topic].partitions[tp.partition][max(offset, self._first.get(tp, 0)) :]
+
+    def delete_before(self, tp: TopicPartition, offset: int) -> None:
+        """`after` gives the records of a partition before this offset no more."""
+        self._first[tp] = max(offset, self._first.get(tp, 0))
 
 
 def records_of(stored: list[StoredRecord]) -> Records:

@@ -460,6 +460,7 @@ class TestDriver:
         for task, changelog in zip(tasks, changelogs, strict=True):
             self._committed.update(task.next_offsets)
             task.commit(self._write_changelogs(task, changelog))
+            self._purge_changelogs(task)
         return True
 
     def _write(self, output: Output) -> None:
@@ -487,6 +488,13 @@ class TestDriver:
                     last = self._topics.append(store.changelog, *row, partition=task.id.partition)
                 positions[store.name] = last.offset
         return positions
+
+    def _purge_changelogs(self, task: Task) -> None:
+        """Delete what is dead, as a worker has the broker do it."""
+        for store in task.sub.stores:
+            self._topics.delete_before(
+                TopicPartition(store.changelog, task.id.partition), task.state.dead_before(store.name)
+            )
 
     # Serdes
 

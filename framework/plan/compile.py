@@ -36,7 +36,11 @@ def compile_plan(app_id: str, nodes: Sequence[Node], *, max_idle_ms: int = 0, id
             sinks[group_of[node.parents[0]]].append(sink)
             repartitions.append(InternalTopic(sink.topic, TopicRole.REPARTITION, group_of[node], node.partitions))
     subs = tuple(_sub_topology(app_id, i, group, sinks[i]) for i, group in enumerate(groups))
-    changelogs = [InternalTopic(s.changelog, TopicRole.CHANGELOG, sub.index) for sub in subs for s in sub.stores]
+    changelogs = [
+        InternalTopic(s.changelog, TopicRole.CHANGELOG, sub.index, forgets=s.spec.forgets)
+        for sub in subs
+        for s in sub.stores
+    ]
     topics: dict[str, TopicSpec] = {}
     for node in nodes:
         if isinstance(node, SourceNode | SinkNode):

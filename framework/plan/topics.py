@@ -46,17 +46,22 @@ class InternalTopic:
     """A topic that belongs to the app: created at start, checked when it exists.
 
     `sub_topology` is the one that reads it (repartition) or owns its store (changelog); `partitions` is None where the
-    number follows from the topics that lead to it.
+    number follows from the topics that lead to it. `forgets`: the store of this changelog forgets by time, so the
+    worker deletes what is dead of it (see `runtime/purge.py`).
     """
 
     name: str
     role: TopicRole
     sub_topology: int
     partitions: int | None = None
+    forgets: bool = False
 
     @property
     def config(self) -> dict[str, str]:
         """The settings it is created with; a wrong one among them would lose data."""
+        if self.forgets:
+            # Reason: a broker deletes up to an offset only where the policy has "delete"; nothing else may be deleted.
+            return {"cleanup.policy": "compact,delete", **_KEEP_ALL, **_ANY_FUTURE}
         if self.role is TopicRole.CHANGELOG:
             return {"cleanup.policy": "compact", **_ANY_FUTURE}
         # Reason: retention goes by the record's timestamp, so any limit would delete old event times unread.
@@ -64,8 +69,8 @@ class InternalTopic:
 
     @property
     def checked(self) -> tuple[str, ...]:
-        """The settings without which data would be lost."""
-        if self.role is TopicRole.CHANGELOG:
+        """The settings without which data would be lost, or the topic would grow without end."""
+        if self.role is TopicRole.CHANGELOG and not self.forgets:
             return ("cleanup.policy",)
         return ("cleanup.policy", "retention.ms", "retention.bytes")
 

@@ -96,8 +96,9 @@ class Topics:
             found = answers[topic.name].result(_TIMEOUT_S)
             for setting in topic.checked:
                 has, wanted = found[setting].value, topic.config[setting]
-                if has != wanted:
+                if sorted((has or "").split(",")) != sorted(wanted.split(",")):
+                    what = "let it grow without end" if topic.forgets and has == "compact" else "lose data"
                     raise TopicError(
-                        f"the internal topic {topic.name} has {setting}={has}, which would lose data: the app needs "
+                        f"the internal topic {topic.name} has {setting}={has}, which would {what}: the app needs "
                         f"{setting}={wanted}. Set it, or delete the topic to have it made anew."
                     )

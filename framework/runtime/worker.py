@@ -24,6 +24,7 @@ from framework.naming import transactional_id
 from framework.operators import StepFailed
 from framework.plan.partitions import Layout
 from framework.plan.plan import StorePlan
+from framework.records import TopicPartition
 from framework.runtime import kafka
 from framework.runtime.assignment import Assignment
 from framework.runtime.clock import monotonic_ms, wall_clock_ms
@@ -32,6 +33,7 @@ from framework.runtime.failpoints import failpoint
 from framework.runtime.idle import stream_times_to_follow
 from framework.runtime.intake import Intake
 from framework.runtime.periodic import PeriodicCalls
+from framework.runtime.purge import Purge
 from framework.runtime.task import Task
 from framework.runtime.transaction import Transaction
 from framework.runtime.until_end import UntilEnd
@@ -84,6 +86,7 @@ class Worker:
         self._idle_timeout_ms = layout.plan.idle_timeout_ms
         self._last_tick_ms = 0
         self._assignment = Assignment(layout, settings, state_folder, self._consumer, self._intake)
+        self._purge = Purge(lambda: kafka.admin_client(settings))
         self._last_commit_ms = 0.0
         self._back_off_s = _FIRST_BACK_OFF_S
         self._is_stopping = False
@@ -139,6 +142,7 @@ class Worker:
             self._guarded(lambda: self._finish_tasks(now_ms))
         if self._transaction.is_open and (not messages or self._is_commit_due()):
             self._guarded(self._commit)
+        self._purge.step(monotonic_ms())
         self._assignment.advance_restores()
 
     def _poll_timeout_s(self) -> float:
@@ -241,6 +245,10 @@ class Worker:
         self._transaction.commit(offsets, self._membership)
         for task, changed, positions in waiting:
             task.commit({store.name: positions[store.changelog] for store in changed})
+            for store in changed:
+                if store.spec.forgets:
+                    tp = TopicPartition(store.changelog, task.id.partition)
+                    self._purge.note(tp, task.state.dead_before(store.name))
         self._last_commit_ms = monotonic_ms()
         self._back_off_s = _FIRST_BACK_OFF_S
 

@@ -64,12 +64,19 @@ class KafkaCluster:
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The end of each partition, open transactions included."""
+        return {partition: end for partition, (_, end) in self._bounds(topic).items()}
+
+    def first_offsets(self, topic: str) -> dict[int, int]:
+        """Where each partition begins; what was before is deleted."""
+        return {partition: first for partition, (first, _) in self._bounds(topic).items()}
+
+    def _bounds(self, topic: str) -> dict[int, tuple[int, int]]:
         consumer = self._consumer("read_uncommitted")
         partitions = self._admin.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions
         places = {p: kafka.TopicPartition(topic, p) for p in partitions}
-        ends = {p: consumer.get_watermark_offsets(place, timeout=_TIMEOUT_S)[1] for p, place in places.items()}
+        bounds = {p: consumer.get_watermark_offsets(place, timeout=_TIMEOUT_S) for p, place in places.items()}
         consumer.close()
-        return ends
+        return bounds
 
     def read(self, topic: str, isolation: str = "read_committed") -> list[RawRecord]:
         """All records that a reader sees now, partition by partition in the order of their offsets."""

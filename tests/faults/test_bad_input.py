@@ -93,6 +93,38 @@ def test_internal_topic_that_would_lose_data_is_refused(
 
 
 @pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        pytest.param(
+            {"cleanup_policy": "compact"},
+            "cleanup.policy=compact, which would let it grow without end: the app needs cleanup.policy=compact,delete",
+            id="cannot be cut",
+        ),
+        pytest.param(
+            {"cleanup_policy": "delete,compact", "retention_ms": "1000"},
+            "retention.ms=1000, which would lose data: the app needs retention.ms=-1",
+            id="loses by age",
+        ),
+    ],
+)
+def test_changelog_of_what_forgets_by_time_with_other_settings_is_refused(
+    kafka: Any, tmp_path: Path, config: dict[str, str], said: str
+) -> None:
+    app = App(f"once-{uuid.uuid4().hex[:8]}")
+    ids = app.topic(f"{app.id}-ids", key=str, value=int)
+
+    @app.topology(ids)
+    def once(ids: Stream[str, int]) -> None:
+        ids.deduplicate(within="1m", name="passed")
+
+    create(kafka, app)
+    kafka.topic(f"{app.id}-passed-changelog", 2, **config)
+    with pytest.raises(TopicError, match=said):
+        run(kafka, app, tmp_path)
+
+
+@pytest.mark.kafka
 def test_record_that_cannot_be_decoded_stops_the_task_before_it(kafka: Any, tmp_path: Path) -> None:
     app = summing_app()
     create(kafka, app)

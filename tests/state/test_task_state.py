@@ -9,6 +9,9 @@ SPEC = StoreSpec(
 )
 
 
+PLAIN = StoreSpec("plain", for_type(bytes), for_type(int), is_ordered=True)
+
+
 def test_clock_after_abort_is_the_committed_one() -> None:
     state = TaskState([SPEC], MemoryBackend(["windows"]))
     store = state.stores["windows"]
@@ -73,11 +76,11 @@ def test_restore_drops_what_the_clock_says_is_too_old() -> None:
 
 
 def test_ordered_store_scan_sees_layers_in_order() -> None:
-    state = TaskState([SPEC], MemoryBackend(["windows"]))
-    store = state.stores["windows"]
+    state = TaskState([PLAIN], MemoryBackend(["plain"]))
+    store = state.stores["plain"]
     store.put_many({b"b": (2, 0), b"d": (4, 0)})
     state.changelog()
-    state.commit({"windows": 1})
+    state.commit({"plain": 1})
     store.put_many({b"c": (3, 0), b"d": (None, 0)})
     store.accept()
     store.put_many({b"a": (1, 0)})

@@ -53,5 +53,18 @@ def test_paths_that_meet_again_are_ordered() -> None:
     assert app.plan().sub_topologies[0].is_ordered
 
 
+def test_changelog_of_what_forgets_by_time_may_be_cut_but_never_loses_records_by_age_or_size() -> None:
+    app = App("app")
+    given = app.topic("given", key=str, value=int)
+
+    @app.topology(given)
+    def count(given: Stream[str, int]) -> None:
+        given.deduplicate(within="1m", name="once").group_by_key().count(name="counted")
+
+    once, counted = app.plan().internal_topics
+    assert [once.config[name] for name in once.checked] == ["compact,delete", "-1", "-1"]
+    assert [counted.config[name] for name in counted.checked] == ["compact"]
+
+
 def read(given: Stream[str, int]) -> None:
     given.for_each(print)
