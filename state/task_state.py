@@ -151,7 +151,7 @@ class TaskState:
         """Write what `changelog` gave, now that the transaction is committed.
 
         Args:
-            positions: by store, the offset of the last changelog record of the transaction.
+            positions: by store, the offset of the last changelog record of the transaction; none without changelogs.
         Raises:
             StateWriteFailed: nothing was written; the changelog has it, and the next start replays it.
         """
@@ -166,7 +166,8 @@ class TaskState:
                 has_moved = self.stores[name].spec.has_clock and rows.pop(_CLOCK_KEY, None) is not None
                 if has_moved:
                     self._drop_old(name, metadata, oldest)
-                self._move_bound(name, rows, positions[name], metadata, has_clock_moved=has_moved)
+                if name in positions:
+                    self._move_bound(name, rows, positions[name], metadata, has_clock_moved=has_moved)
             self._backend.write(changes, metadata, oldest)
         self._positions.update(positions)
         self._committed_stream_time_ms = self._accepted_stream_time_ms = self.stream_time_ms
