@@ -78,7 +78,7 @@ class TaskState:
         return sum(store.uncommitted_count for store in self.stores.values())
 
     def position(self, store: str) -> int:
-        """Offset of the last changelog record that the store holds; -1 if none."""
+        """Offset of the last record of its log, mostly a changelog, that the store holds; -1 if none."""
         return self._positions[store]
 
     def dead_before(self, store: str) -> int:
@@ -151,7 +151,7 @@ class TaskState:
         """Write what `changelog` gave, now that the transaction is committed.
 
         Args:
-            positions: by store, the offset of the last changelog record of the transaction; none without changelogs.
+            positions: by store, the offset of the last record of the transaction in the store's log; none without logs.
         Raises:
             StateWriteFailed: nothing was written; the changelog has it, and the next start replays it.
         """
@@ -159,7 +159,7 @@ class TaskState:
             name: dict(zip(batch.keys, stamp_many(batch.values, batch.timestamps), strict=True))
             for name, batch in self._batches.items()
         }
-        if changes or self.stream_time_ms != self._committed_stream_time_ms:
+        if changes or positions or self.stream_time_ms != self._committed_stream_time_ms:
             metadata = {**_position_metadata(positions), _STREAM_TIME: b"%d" % self.stream_time_ms}
             oldest: dict[str, bytes] = {}
             for name, rows in changes.items():

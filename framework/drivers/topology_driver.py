@@ -37,9 +37,11 @@ from framework.errors import RecordError
 from framework.operators import Output, StepFailed
 from framework.plan.fingerprint import Fingerprint, check, fingerprints
 from framework.plan.partitions import lay_out
+from framework.plan.plan import StorePlan
 from framework.records import Header, Record, TaskId, TopicPartition
 from framework.runtime.buffer import Batch, RecordBuffer
 from framework.runtime.idle import stream_times_to_follow
+from framework.runtime.source_log import rows_of_topic
 from framework.runtime.task import Task, TaskPhase
 from serde import Serde, SerdeError
 from state import BytesBackend, ChangelogBatch, GlobalState, MemoryBackend, TaskState
@@ -293,16 +295,27 @@ class TestDriver:
             )
             task.enter(TaskPhase.RESTORING)
             for store in sub.stores:
-                tp = TopicPartition(store.changelog, task_id.partition)
-                if missing := self._topics.after(tp, state.position(store.name) + 1):
-                    rows = records_of(missing)
-                    keys = [key for key in rows.keys if key is not None]
-                    state.restore(store.name, keys, rows.values, rows.timestamps, rows.offsets[-1])
+                self._restore(state, store, task_id.partition)
             task.enter(TaskPhase.RUNNING)
             self._tasks[task_id] = task
         self._seen_ms = dict.fromkeys(self._tasks, self.now_ms)
         self._due_ms = {call.name: self.now_ms + call.interval_ms for call in self._plan.periodic}
         self._rewind()
+
+    def _restore(self, state: TaskState, store: StorePlan, partition: int) -> None:
+        """Bring a store up to date: from its changelog, or from the topic it holds up to the committed offset."""
+        tp = TopicPartition(store.changelog, partition)
+        missing = self._topics.after(tp, state.position(store.name) + 1)
+        if store.is_source:
+            missing = [record for record in missing if record.offset < self._committed.get(tp, 0)]
+        if not missing:
+            return
+        rows = records_of(missing)
+        if store.is_source:
+            kept = rows_of_topic(store.spec, rows.keys, rows.values, rows.timestamps)
+        else:
+            kept = [key for key in rows.keys if key is not None], rows.values, rows.timestamps
+        state.restore(store.name, *kept, rows.offsets[-1])
 
     def _open_backend(self, task_id: TaskId, stores: Sequence[str]) -> BytesBackend:
         if self._folder is not None:

@@ -45,6 +45,8 @@ class App:
             only while the broker is known to hold more.
         idle_timeout: a partition without records for so long follows the stream time of the others on its worker, so
             that its final results come out; None: it waits for its next record.
+        reuse_source_topics: a table that holds a topic as it is has no changelog; the topic, which must keep its
+            records or be compacted, is replayed instead.
         settings: settings of this app, by name; arguments of the command and the environment go before them.
     """
 
@@ -55,6 +57,7 @@ class App:
         require_names: bool = False,
         max_idle: Duration = "0s",
         idle_timeout: Duration | None = None,
+        reuse_source_topics: bool = False,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         if not is_legal(id):
@@ -63,6 +66,7 @@ class App:
             )
         self.id, self.require_names, self.settings = id, require_names, dict(settings or {})
         self._max_idle_ms, self._idle_timeout_ms = _to_ms(max_idle), _to_ms(idle_timeout or "0s")
+        self._reuse_source_topics = reuse_source_topics
         self.topics: dict[str, TopicSpec] = {}
         self._nodes: list[Node] = []
         self._sources: dict[str, SourceNode] = {}
@@ -232,7 +236,13 @@ class App:
 
     def plan(self) -> Plan:
         """What the declared topologies come to: sub-topologies, stores, internal topics. Needs no Kafka."""
-        plan = compile_plan(self.id, self._nodes, max_idle_ms=self._max_idle_ms, idle_timeout_ms=self._idle_timeout_ms)
+        plan = compile_plan(
+            self.id,
+            self._nodes,
+            max_idle_ms=self._max_idle_ms,
+            idle_timeout_ms=self._idle_timeout_ms,
+            reuse_source_topics=self._reuse_source_topics,
+        )
         return replace(plan, periodic=tuple(self._periodic.values()))
 
     def batch(self, inputs: "Mapping[Topic[Any, Any], Iterable[Any]]") -> "BatchOutputs":

@@ -1,11 +1,12 @@
 """Nodes to a plan: cuts the graph at repartition topics into sub-topologies and names what each needs."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from framework.errors import DeclarationError
 from framework.naming import changelog_topic, repartition_topic
-from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode
+from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode, TableNode
 from framework.plan.plan import Plan, Sink, Source, StorePlan, SubTopology
 from framework.plan.tables import GlobalJoinNode
 from framework.plan.topics import InternalTopic, TopicRole, TopicSpec, serde_for
@@ -13,8 +14,17 @@ from serde import Serde, SerdeError
 from state import StoreSpec
 
 
-def compile_plan(app_id: str, nodes: Sequence[Node], *, max_idle_ms: int = 0, idle_timeout_ms: int = 0) -> Plan:
+def compile_plan(
+    app_id: str,
+    nodes: Sequence[Node],
+    *,
+    max_idle_ms: int = 0,
+    idle_timeout_ms: int = 0,
+    reuse_source_topics: bool = False,
+) -> Plan:
     """Arrange the nodes of an app, given in the order of their declaration.
+
+    With `reuse_source_topics` a table that holds a topic as it is has no changelog: the topic itself is replayed.
 
     Raises:
         DeclarationError: nothing is read, or a type cannot be written where a topic or a store needs it.
@@ -35,11 +45,12 @@ def compile_plan(app_id: str, nodes: Sequence[Node], *, max_idle_ms: int = 0, id
             sink = _repartition_sink(app_id, node)
             sinks[group_of[node.parents[0]]].append(sink)
             repartitions.append(InternalTopic(sink.topic, TopicRole.REPARTITION, group_of[node], node.partitions))
-    subs = tuple(_sub_topology(app_id, i, group, sinks[i]) for i, group in enumerate(groups))
+    subs = tuple(_sub_topology(app_id, i, group, sinks[i], reuse_source_topics) for i, group in enumerate(groups))
     changelogs = [
         InternalTopic(s.changelog, TopicRole.CHANGELOG, sub.index, forgets=s.spec.forgets)
         for sub in subs
         for s in sub.stores
+        if not s.is_source
     ]
     topics: dict[str, TopicSpec] = {}
     for node in nodes:
@@ -78,14 +89,35 @@ def _distinct(groups: Iterable[list[Node]]) -> list[list[Node]]:
     return list({id(group): group for group in groups}.values())
 
 
-def _sub_topology(app_id: str, index: int, steps: Sequence[Node], sinks: Sequence[Sink]) -> SubTopology:
+def _sub_topology(
+    app_id: str, index: int, steps: Sequence[Node], sinks: Sequence[Sink], reuse_source_topics: bool
+) -> SubTopology:
     sources = [_source(app_id, node) for node in steps if isinstance(node, SourceNode | RepartitionNode)]
-    stores = [
-        StorePlan(spec, node, changelog_topic(app_id, spec.name)) for node in steps for spec in _store_specs(node)
-    ]
+    stores: list[StorePlan] = []
+    for node in steps:
+        if reuse_source_topics and (topic := _topic_held(node)) is not None:
+            stores.append(_source_store(node, topic))
+        else:
+            stores += [StorePlan(spec, node, changelog_topic(app_id, spec.name)) for spec in _store_specs(node)]
     return SubTopology(
         index, tuple(sources), tuple(steps), tuple(stores), tuple(sinks), is_ordered=_meets(steps, sinks)
     )
+
+
+def _topic_held(node: Node) -> TopicSpec | None:
+    """The topic whose records are a table's rows as they are: same keys, values and timestamps."""
+    source = node.parents[0] if isinstance(node, TableNode) else None
+    # Reason: where the timestamp is taken from the value, a row has another one than its record.
+    if not isinstance(source, SourceNode) or source.topic.is_keyless or source.topic.timestamp is not None:
+        return None
+    return source.topic
+
+
+def _source_store(node: Node, topic: TopicSpec) -> StorePlan:
+    (spec,) = _store_specs(node)
+    # Reason: rows of the store are records of the topic, so they have its format.
+    spec = replace(spec, key_serde=serde_for(topic.key_type), value_serde=serde_for(topic.value_type, topic.format))
+    return StorePlan(spec, node, topic.name, is_source=True)
 
 
 def _source(app_id: str, node: SourceNode | RepartitionNode) -> Source:

@@ -58,7 +58,7 @@ def _store(store: StorePlan) -> dict[str, Any]:
         "name": store.name,
         "key": store.spec.key_serde.name,
         "value": store.spec.value_serde.name,
-        "changelog": store.changelog,
+        "source topic" if store.is_source else "changelog": store.changelog,
     }
 
 
@@ -88,7 +88,10 @@ def as_text(plan: Plan) -> str:
             for step in sub["steps"]
         ]
         lines += [
-            f"  store  {store['name']}  ({_types(store)})  changelog {store['changelog']}" for store in sub["stores"]
+            f"  store  {store['name']}  ({_types(store)})  {log} {store[log]}"
+            for store in sub["stores"]
+            for log in ("changelog", "source topic")
+            if log in store
         ]
         lines += [
             f"  write  {end['topic']}  ({_types(end)}) after {end['after']}  {end['declared']}" for end in sub["sinks"]

@@ -32,13 +32,22 @@ _DECISIVE = {
 }
 
 
+_CHANGELOG = "its changelog"
+
+
 class Fingerprint(msgspec.Struct, frozen=True):
-    """What a store holds: by which step, with which sizes, in which formats."""
+    """What a store holds: by which step, with which sizes, in which formats, and what its position counts in."""
 
     step: str
     sizes: dict[str, int | str]
     key: Shape
     value: Shape
+    log: str = _CHANGELOG
+
+    @property
+    def is_source(self) -> bool:
+        """True if it has no changelog."""
+        return self.log != _CHANGELOG
 
 
 def fingerprints(plan: Plan) -> dict[str, Fingerprint]:
@@ -48,7 +57,8 @@ def fingerprints(plan: Plan) -> dict[str, Fingerprint]:
 
 def _fingerprint(store: StorePlan) -> Fingerprint:
     sizes = {**dict(_decisive(store.node)), **store.node.marks(store.name)}
-    return Fingerprint(store.node.verb, sizes, shape_of(store.spec.key_serde), shape_of(store.spec.value_serde))
+    log = f"the topic {store.changelog}" if store.is_source else _CHANGELOG
+    return Fingerprint(store.node.verb, sizes, shape_of(store.spec.key_serde), shape_of(store.spec.value_serde), log)
 
 
 def _decisive(part: Any) -> dict[str, int | str]:
@@ -83,6 +93,8 @@ def check(plan: Plan, before: Mapping[str, Fingerprint]) -> None:
 def _mismatch(now: Fingerprint, before: Fingerprint) -> str | None:
     if now.step != before.step:
         return f"it was {before.step}() and is {now.step}()"
+    if now.log != before.log:
+        return f"it was restored from {before.log} and is from {now.log} (App(reuse_source_topics=…))"
     for size in sorted({*now.sizes, *before.sizes}):
         if now.sizes.get(size) != before.sizes.get(size):
             return f"its {size} was {before.sizes.get(size)} and is {now.sizes.get(size)}"

@@ -48,11 +48,15 @@ class Sink:
 
 @dataclass(frozen=True)
 class StorePlan:
-    """A store and the changelog topic that makes it durable."""
+    """A store and the topic that makes it durable: a changelog, or with `is_source` the user's topic that fills it.
+
+    The position of the first kind is an offset of the changelog, that of the second one of the source topic.
+    """
 
     spec: StoreSpec
     node: Node
     changelog: str
+    is_source: bool = False
 
     @property
     def name(self) -> str:

@@ -60,6 +60,9 @@ class Assignment:
         self._tasks: dict[TaskId, Task] = {}
         self._assigned: list[TaskId] = []  # by the group, not opened yet
         self._awaiting_offsets: list[Task] = []
+        self._starts: dict[
+            Task, dict[TopicPartition, int]
+        ] = {}  # of tasks that will run next; negative: none committed
         self._next_question_ms = 0.0
 
     @property
@@ -133,9 +136,11 @@ class Assignment:
     def advance_restores(self) -> None:
         """Restore a little, and begin to read for the tasks that are complete."""
         if self._restorer.is_active:
-            self._awaiting_offsets += self._restorer.step(_RESTORING_POLL_S)
+            restored = self._restorer.step(_RESTORING_POLL_S)
+            self._awaiting_offsets += [task for task in restored if task not in self._starts]
+            self._start_reading([task for task in restored if task in self._starts])
         if self._awaiting_offsets and monotonic_ms() >= self._next_question_ms:
-            self._start_reading()
+            self._ask_for_offsets()
 
     def close(self) -> None:
         """Close what is left, and let another process have the folder."""
@@ -157,6 +162,7 @@ class Assignment:
         self._restorer.stop(task)
         if task in self._awaiting_offsets:
             self._awaiting_offsets.remove(task)
+        self._starts.pop(task, None)
         task.close()
 
     def _task_ids(self, partitions: Sequence[kafka.TopicPartition]) -> list[TaskId]:
@@ -166,8 +172,8 @@ class Assignment:
         if inputs or is_answer:
             self._consumer.incremental_unassign([kafka.TopicPartition(*tp) for tp in inputs])
 
-    def _start_reading(self) -> None:
-        """Read on where the group has committed; offsets of an open transaction are waited for."""
+    def _ask_for_offsets(self) -> None:
+        """Find out where the group has committed; offsets of an open transaction are waited for."""
         tasks = self._awaiting_offsets
         places = [kafka.TopicPartition(*tp) for task in tasks for tp in self._layout.inputs(task.id)]
         try:
@@ -180,14 +186,25 @@ class Assignment:
             return
         self._awaiting_offsets = []
         committed = {TopicPartition(place.topic, place.partition): place.offset for place in found}
+        complete: list[Task] = []
+        for task in tasks:
+            starts = self._starts[task] = {tp: committed[tp] for tp in self._layout.inputs(task.id)}
+            task.committed_offsets = {tp: max(offset, 0) for tp, offset in starts.items()}
+            if self._restorer.catch_up(task, task.committed_offsets):
+                complete.append(task)
+        self._start_reading(complete)
+
+    def _start_reading(self, tasks: Sequence[Task]) -> None:
+        """Let these run, from where the group has committed."""
+        if not tasks:
+            return
+        starts = {tp: offset for task in tasks for tp, offset in self._starts[task].items()}
         self._consumer.incremental_assign(
-            [kafka.TopicPartition(*tp, o if o >= 0 else kafka.OFFSET_BEGINNING) for tp, o in committed.items()]
+            [kafka.TopicPartition(*tp, o if o >= 0 else kafka.OFFSET_BEGINNING) for tp, o in starts.items()]
         )
         for task in tasks:
-            inputs = self._layout.inputs(task.id)
-            task.committed_offsets = {tp: max(committed[tp], 0) for tp in inputs}
             task.enter(TaskPhase.RUNNING)
-            self._intake.attach(task, inputs, wall_clock_ms())
+            self._intake.attach(task, list(self._starts.pop(task)), wall_clock_ms())
         log.info("running tasks %s", " ".join(str(task.id) for task in tasks))
 
     def _ask_later(self, reason: str) -> None:

@@ -35,8 +35,10 @@ class PlanLog:
         existing = self._topics.partitions()
         if self._topic not in existing:
             return
-        alive = {store.name for sub in plan.sub_topologies for store in sub.stores if store.changelog in existing}
         self._before = self._read()
+        alive = {store.name for sub in plan.sub_topologies for store in sub.stores if store.changelog in existing}
+        # Reason: what such a store held is in no changelog, so it cannot begin anew under the same offsets.
+        alive.update(name for name, found in self._before.items() if found.is_source)
         check(plan, {name: found for name, found in self._before.items() if name in alive})
 
     def write(self, plan: Plan) -> None:

@@ -1,19 +1,25 @@
-"""Brings the stores of assigned tasks up to date from their changelogs, while other tasks go on.
+"""Brings the stores of assigned tasks up to date from their logs, while other tasks go on.
 
 The rule: the earlier owner may be a zombie whose last transaction already holds its offsets and is still open; it can
 commit it after the task has moved. So: take the changelog's end as a reader of uncommitted records sees it; read
 committed records until that end is reached, not merely until there is nothing more to read; only then ask for the
 committed offsets. The wait ends at the latest when the broker aborts that transaction (`transaction_timeout`).
+
+A store without a changelog, which holds the records of a topic that its task reads, is complete when it holds those
+below the committed offset. So it comes second (`catch_up`), when that is known and can change no more.
 """
 
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from framework.plan.plan import StorePlan
 from framework.records import TopicPartition
 from framework.runtime import kafka
 from framework.runtime.failpoints import failpoint
+from framework.runtime.source_log import rows_of_topic
 from framework.runtime.task import Task
 
 log = logging.getLogger("penstock.restore")
@@ -25,11 +31,18 @@ _GIVE_UP_S = 60.0
 
 @dataclass(slots=True)
 class _Part:
-    """One store that is being restored."""
+    """The stores that are being restored from one log; several may hold the same topic.
+
+    Of a topic (`is_source`) the records below `end_offset` count; a changelog is read to its end, at or after that.
+    """
 
     task: Task
-    store: str
+    stores: list[StorePlan]
     end_offset: int
+
+    @property
+    def is_source(self) -> bool:
+        return self.stores[0].is_source
 
 
 @dataclass(slots=True)
@@ -38,6 +51,7 @@ class _Progress:
 
     task: Task
     started: float
+    verb: str = "restored"
     waiting: set[TopicPartition] = field(default_factory=set)
     records: int = 0
 
@@ -50,47 +64,86 @@ class Restorer:
         self._parts: dict[TopicPartition, _Part] = {}
         self._active: dict[Task, _Progress] = {}
         self._ready: list[Task] = []
+        self._old: set[Task] = set()  # those whose topics may have forgotten deletions that they missed
 
     @property
     def is_active(self) -> bool:
         return bool(self._active or self._ready)
 
     def start(self, task: Task, *, is_old: bool = False) -> None:
-        """Begin with a task; it is among the results of a later `step`.
+        """Begin with the changelogs of a task; it is among the results of a later `step`.
 
         Args:
             task: with its stores open.
-            is_old: the stores were left alone for so long that the changelog may have forgotten deletions since.
+            is_old: the stores were left alone for so long that their logs may have forgotten deletions since.
         """
+        self._old.discard(task)
+        if is_old:
+            self._old.add(task)
         progress = self._active[task] = _Progress(task, time.monotonic())
         for store in task.sub.stores:
-            self._start_store(progress, store.name, TopicPartition(store.changelog, task.id.partition), is_old)
+            if not store.is_source:
+                tp = TopicPartition(store.changelog, task.id.partition)
+                self._start_log(progress, tp, [store], is_old=is_old)
         self._finish_if_done(progress)
 
-    def _start_store(self, progress: _Progress, store: str, tp: TopicPartition, is_old: bool) -> None:
+    def catch_up(self, task: Task, committed: Mapping[TopicPartition, int]) -> bool:
+        """Bring the stores that hold topics to the committed offsets, which are those to be read next.
+
+        Returns:
+            True if they are there already; else the task is among the results of a later `step`.
+        """
+        progress = _Progress(task, time.monotonic(), "caught up")
+        stores: dict[TopicPartition, list[StorePlan]] = defaultdict(list)
+        for store in task.sub.stores:
+            if store.is_source:
+                stores[TopicPartition(store.changelog, task.id.partition)].append(store)
+        for tp, held in stores.items():
+            self._start_log(progress, tp, held, is_old=task in self._old, committed=committed[tp])
+        self._old.discard(task)
+        if progress.waiting:
+            self._active[task] = progress
+        return not progress.waiting
+
+    def _start_log(
+        self,
+        progress: _Progress,
+        tp: TopicPartition,
+        stores: list[StorePlan],
+        *,
+        is_old: bool = False,
+        committed: int | None = None,
+    ) -> None:
+        """Begin to read a log: a changelog, or with the `committed` offset a topic up to there."""
         task, place = progress.task, kafka.TopicPartition(*tp)
-        low, end = kafka.insisting(
+        low, high = kafka.insisting(
             f"find the end of {tp}",
             lambda: self._ends.get_watermark_offsets(place, timeout=_CALL_TIMEOUT_S),
             within_s=_GIVE_UP_S,
         )
-        position = task.state.position(store)
-        # Reason: the last record is followed by its transaction's marker, so a store two before the end is complete.
-        is_outdated = is_old and position + 2 < end
-        if position >= 0 and (is_outdated or not low <= position + 1 <= end):
-            log.warning(
-                "task %s: the store %s stops at offset %d%s, and %s holds %d to %d: it is restored from there",
-                task.id, store, position, " since long ago" if is_outdated else "", tp, low, end,
-            )  # fmt: skip
-            task.state.wipe(store)
-            position = -1
-        first = max(position + 1, low)
-        self._parts[tp] = _Part(task, store, end)
+        # Reason: a topic that was deleted and made anew may end before the offset that is committed.
+        end = high if committed is None else min(high, committed)
+        # Reason: a changelog's last record is followed by its transaction's marker: two before the end is complete.
+        missing = 1 if committed is None else 0
+        for name in [store.name for store in stores]:
+            position = task.state.position(name)
+            is_outdated = is_old and position + 1 + missing < end
+            if position >= 0 and (is_outdated or not min(low, end) <= position + 1 <= end):
+                log.warning(
+                    "task %s: the store %s stops at offset %d%s, and %s holds %d to %d: it is restored from there",
+                    task.id, name, position, " since long ago" if is_outdated else "", tp, low, end,
+                )  # fmt: skip
+                task.state.wipe(name)
+        first = max(low, min(task.state.position(store.name) for store in stores) + 1)
+        if committed is not None and first >= end:
+            return
+        self._parts[tp] = _Part(task, stores, end)
         progress.waiting.add(tp)
         self._reader.incremental_assign([kafka.TopicPartition(*tp, first)])
 
     def stop(self, task: Task) -> None:
         """Forget a task, which is not ours any more."""
+        self._old.discard(task)
         progress = self._active.pop(task, None)
         if progress is not None:
             self._unassign(progress.waiting)
@@ -124,29 +177,62 @@ class Restorer:
             else:
                 log.warning("restore: %s", error.str())
         for tp, records in by_tp.items():
-            if tp in self._parts:
-                self._restore(self._parts[tp], records)
+            if tp in self._parts and self._restore(self._parts[tp], records):
+                self._finish(tp)
         for tp in outdated & self._parts.keys():
             self._start_again(tp)
         for tp, offset in ended.items():
-            part = self._parts.get(tp)
             # Reason: an end below the true one is that of an open transaction of the earlier owner: wait for it.
-            if part is not None and offset >= part.end_offset:
-                self._unassign({tp})
-                progress = self._active[part.task]
-                progress.waiting.discard(tp)
-                self._finish_if_done(progress)
+            if tp in self._parts and offset >= self._parts[tp].end_offset:
+                self._finish(tp)
+
+    def _finish(self, tp: TopicPartition) -> None:
+        """All of a log is in its stores."""
+        part = self._parts[tp]
+        if part.is_source:
+            for store in part.stores:
+                part.task.state.restore(store.name, [], [], [], part.end_offset - 1)
+        self._unassign({tp})
+        progress = self._active[part.task]
+        progress.waiting.discard(tp)
+        self._finish_if_done(progress)
 
     def _start_again(self, tp: TopicPartition) -> None:
         """The log was cut while it was read; its bounds are looked at anew."""
         part = self._parts[tp]
         log.warning("task %s: %s does not hold the next offset any more", part.task.id, tp)
+        progress = self._active[part.task]
         self._unassign({tp})
-        self._start_store(self._active[part.task], part.store, tp, is_old=False)
+        progress.waiting.discard(tp)
+        self._start_log(progress, tp, part.stores, committed=part.end_offset if part.is_source else None)
+        self._finish_if_done(progress)
 
-    def _restore(self, part: _Part, messages: list[kafka.Message]) -> None:
+    def _restore(self, part: _Part, messages: list[kafka.Message]) -> bool:
+        """Apply records; True if nothing more can follow."""
+        if part.is_source:
+            return self._restore_topic(part, messages)
+        self._restore_changelog(part, messages)
+        return False
+
+    def _restore_topic(self, part: _Part, messages: list[kafka.Message]) -> bool:
+        """Apply what each store does not have; True if that was all there is below the end."""
+        state, offsets = part.task.state, [m.offset() or 0 for m in messages]
+        for store in part.stores:
+            position = state.position(store.name)
+            wanted = [m for m, o in zip(messages, offsets, strict=True) if position < o < part.end_offset]
+            if not wanted:
+                continue
+            rows = rows_of_topic(
+                store.spec, [m.key() for m in wanted], [m.value() for m in wanted], [m.timestamp()[1] for m in wanted]
+            )
+            state.restore(store.name, *rows, wanted[-1].offset() or 0)
+            self._active[part.task].records += len(wanted)
+            failpoint("during-restore")
+        return offsets[-1] >= part.end_offset - 1
+
+    def _restore_changelog(self, part: _Part, messages: list[kafka.Message]) -> None:
         part.task.state.restore(
-            part.store,
+            part.stores[0].name,
             [m.key() for m in messages],  # type: ignore[misc]  # a changelog record has a key
             [m.value() for m in messages],
             [m.timestamp()[1] for m in messages],
@@ -173,6 +259,6 @@ class Restorer:
         self._ready.append(progress.task)
         if progress.task.sub.stores:
             log.info(
-                "restored task %s: %d records in %.2f s",
-                progress.task.id, progress.records, time.monotonic() - progress.started,
+                "%s task %s: %d records in %.2f s",
+                progress.verb, progress.task.id, progress.records, time.monotonic() - progress.started,
             )  # fmt: skip

@@ -82,6 +82,10 @@ class Task:
             clock=clock or wall_clock_ms,
         )
         self._outputs: list[Output] = []
+        # Invariant: such a store holds the records of its topic below the committed offset.
+        self._source_logs = {
+            store.name: TopicPartition(store.changelog, task_id.partition) for store in sub.stores if store.is_source
+        }
 
     def enter(self, phase: TaskPhase) -> None:
         """Go on to another phase."""
@@ -251,15 +255,16 @@ class Task:
         return outputs
 
     def changelog(self) -> dict[str, ChangelogBatch]:
-        """What the open transaction changed in each store.
+        """What the open transaction changed in each store that has a changelog.
 
         Raises:
             StepFailed: a value does not fit its store; what the transaction did must be dropped.
         """
         try:
-            return self.state.changelog()
+            batches = self.state.changelog()
         except ValueNotStorable as error:
             raise self._failed_store(error) from error.__cause__
+        return {name: batch for name, batch in batches.items() if name not in self._source_logs}
 
     def commit(self, positions: dict[str, int]) -> None:
         """The transaction is committed: write it to the stores.
@@ -267,7 +272,8 @@ class Task:
         Args:
             positions: by store, the offset of its last changelog record.
         """
-        self.state.commit(positions)
+        read = {name: self.next_offsets[tp] - 1 for name, tp in self._source_logs.items() if tp in self.next_offsets}
+        self.state.commit({**positions, **read})
         self.committed_offsets.update(self.next_offsets)
         self.next_offsets, self.is_careful = {}, False
 

@@ -48,6 +48,7 @@ class Topics:
                 f'the app "{plan.app_id}" writes {", ".join(missing)}, which the broker does not have: create '
                 f"{'it' if len(missing) == 1 else 'them'}, for instance with `penstock topics APP --create`."
             )
+        self._check_logs(plan)
         self._check([t for t in plan.internal_topics if t.name in existing], layout, existing)
         self._create_internal([t for t in plan.internal_topics if t.name not in existing], layout)
         return layout
@@ -80,9 +81,31 @@ class Topics:
                 if error.args[0].code() != kafka.KafkaError.TOPIC_ALREADY_EXISTS:
                     raise TopicError(f"cannot create the topic {name}: {error.args[0].str()}") from error
 
-    def _check(self, topics: Sequence[InternalTopic], layout: Layout, existing: Mapping[str, int]) -> None:
+    def _check_logs(self, plan: Plan) -> None:
+        """See that the topics that are the logs of tables lose none of their rows."""
+        stores = {store.changelog: store for sub in plan.sub_topologies for store in sub.stores if store.is_source}
+        for topic, settings in self._settings_of(list(stores)).items():
+            expires = [name for name in ("retention.ms", "retention.bytes") if settings[name] != "-1"]
+            if "delete" not in settings["cleanup.policy"] or not expires:
+                continue
+            store = stores[topic]
+            raise TopicError(
+                f'{store.node.origin}: the table "{store.name}" has no changelog, its rows come back from the topic '
+                f"{topic} (reuse_source_topics); but that has cleanup.policy={settings['cleanup.policy']} and "
+                f"{expires[0]}={settings[expires[0]]}, so rows would be lost. Set cleanup.policy=compact, or "
+                "retention.ms=-1 and retention.bytes=-1; or turn App(reuse_source_topics=…) off."
+            )
+
+    def _settings_of(self, topics: Sequence[str]) -> dict[str, dict[str, str]]:
         if not topics:
-            return
+            return {}
+        asked = [kafka.ConfigResource(kafka.ConfigResource.Type.TOPIC, topic) for topic in topics]
+        return {
+            resource.name: {name: entry.value for name, entry in answer.result(_TIMEOUT_S).items()}
+            for resource, answer in self._admin.describe_configs(asked).items()
+        }
+
+    def _check(self, topics: Sequence[InternalTopic], layout: Layout, existing: Mapping[str, int]) -> None:
         for topic in topics:
             if existing[topic.name] != layout.partitions[topic.name]:
                 raise TopicError(
@@ -90,12 +113,10 @@ class Topics:
                     f"{layout.partitions[topic.name]}: its input has changed. Set the input's partitions back, or "
                     "start over by deleting the app's internal topics and its state folder."
                 )
-        asked = [kafka.ConfigResource(kafka.ConfigResource.Type.TOPIC, topic.name) for topic in topics]
-        answers = {resource.name: answer for resource, answer in self._admin.describe_configs(asked).items()}
+        settings = self._settings_of([topic.name for topic in topics])
         for topic in topics:
-            found = answers[topic.name].result(_TIMEOUT_S)
             for setting in topic.checked:
-                has, wanted = found[setting].value, topic.config[setting]
+                has, wanted = settings[topic.name][setting], topic.config[setting]
                 if sorted((has or "").split(",")) != sorted(wanted.split(",")):
                     what = "let it grow without end" if topic.forgets and has == "compact" else "lose data"
                     raise TopicError(
