@@ -7,11 +7,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from framework import App, Stream
-from tests.laws.test_table_laws import END_MS, PROGRAMS, Change, Cut, Program, as_of_place, changes, cuts, drive, joined
+from tests.laws.test_table_laws import (
+    END_MS,
+    ONE_CHUNK,
+    PROGRAMS,
+    Change,
+    Cut,
+    Program,
+    as_of_place,
+    changes,
+    cuts,
+    drive,
+    joined,
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,11 @@ def test_table_ends_with_what_its_topics_say(name: str, given: list[Change], cut
     assert drive(program, given, replace(cut, crash_after=len(given) // 2))[0] == expected
 
 
+CHANGED_AFTER_THE_CRASH = [("L", "b", 0, 0), ("L", "b", 0, 0), ("L", "a", 1, 0), ("R", "a", 2, 0), ("L", "a", 3, 0)]
+
+
 @settings(max_examples=40, deadline=None)
+@example(given=CHANGED_AFTER_THE_CRASH, cut=replace(ONE_CHUNK, chunk=2), crash_after=4)
 @given(given=changes, cut=cuts, crash_after=st.integers(0, 25))
 def test_stream_sees_its_table_as_of_each_record(given: list[Change], cut: Cut, crash_after: int) -> None:
     program = reusing(Program(lambda s, t: s.left_join(t, value=joined), lambda _: {}, left=Stream))
