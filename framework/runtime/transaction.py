@@ -96,7 +96,8 @@ class Transaction:
             ClientLost, FatalError: this producer, or the process, cannot go on.
         """
         failpoint("before-flush")
-        if self._producer.flush(_CALL_TIMEOUT_S) > 0:
+        # Trap: it raises as well, when the client has found out meanwhile that it cannot go on.
+        if kafka.calling("send what is written", self._producer.flush, _CALL_TIMEOUT_S) > 0:
             raise AbortableError(f"records were not acknowledged within {_CALL_TIMEOUT_S:.0f} s")
         failpoint("after-changelog")
         places: Sequence[kafka.TopicPartition] = [
@@ -130,7 +131,7 @@ class Transaction:
         """Produce a record for which the client's queue had no room: what it holds must leave first."""
         deadline = time.monotonic() + _CALL_TIMEOUT_S
         while time.monotonic() < deadline:
-            self._producer.flush(_ROOM_TIMEOUT_S)
+            kafka.calling("make room", self._producer.flush, _ROOM_TIMEOUT_S)
             try:
                 self._producer.produce(*arguments)
             except BufferError:
