@@ -254,7 +254,7 @@ class _SubRun:
         self._task.enter(TaskPhase.RUNNING)
         self._given = {TopicPartition(topic, 0): inputs.get(topic, iter(())) for topic in sub.topics}
         self._offsets = dict.fromkeys(self._given, 0)
-        self._buffer = RecordBuffer(list(self._given))
+        self._buffer = RecordBuffer(list(self._given), first_topics=sub.first_topics)
 
     def feed(self) -> bool:
         """Run all there is to read now; False if there was nothing."""

@@ -16,7 +16,7 @@ Where it differs from production:
 - Offsets have no gaps; in Kafka each transaction leaves a marker. Changelogs are not compacted, nothing expires.
 - Time stands still: records that are given no time get the driver's clock, which only `advance` moves.
 - There is one worker, no rebalance and no other app; several inputs of one task are read in the order of writing, if
-  the app sets `max_idle` in that of their timestamps, waiting for each other as in a worker, by the driver's clock.
+  the app sets `max_idle`, or a topic fills a state, in that of their timestamps, as in a worker, by the driver's clock.
 - A global table has a record as soon as it is sent; what waits is handled before.
 - Topics have the `partitions` they were declared with, else the driver's.
 """
@@ -336,14 +336,18 @@ class TestDriver:
         self._outputs = []
         waiting = [record for tp in self._inputs for record in self._topics.after(tp, self._committed.get(tp, 0))]
         self._waiting = deque(sorted(waiting, key=lambda record: record.sequence))
-        waits = [task for task in self._tasks if self._plan.max_idle_ms and len(self._inputs_of(task)) > 1]
+        waits = [
+            task_id
+            for task_id, task in self._tasks.items()
+            if task.sub.first_topics or (self._plan.max_idle_ms and len(self._inputs_of(task_id)) > 1)
+        ]
         self._buffers = {task: self._empty_buffer(task) for task in waits}
 
     def _inputs_of(self, task: TaskId) -> list[TopicPartition]:
         return [tp for tp, owner in self._inputs.items() if owner == task]
 
     def _empty_buffer(self, task: TaskId) -> RecordBuffer:
-        buffer = RecordBuffer(self._inputs_of(task), self._plan.max_idle_ms)
+        buffer = RecordBuffer(self._inputs_of(task), self._plan.max_idle_ms, self._tasks[task].sub.first_topics)
         for tp in self._inputs_of(task):
             buffer.drained(tp)
         return buffer

@@ -281,7 +281,7 @@ class App:
                 "names of stores and topics come from it, so choose another with name=."
             )
         self._topologies[topology] = str(origin)
-        return Scope(topology, self._nodes, require_names=self.require_names)
+        return Scope(topology, self._nodes, require_names=self.require_names, read=self._source)
 
     def _source(self, topic: Topic[Any, Any]) -> SourceNode:
         _check_source(topic)

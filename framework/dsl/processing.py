@@ -9,8 +9,9 @@ from framework.dsl.origin import user_line
 from framework.dsl.processors import Every, Processor, StateDeclaration
 from framework.dsl.scope import Scope
 from framework.dsl.timer_calls import timer_call
+from framework.dsl.topics import Topic
 from framework.durations import Duration, to_ms
-from framework.plan.nodes import Node, Origin
+from framework.plan.nodes import Node, Origin, SourceNode
 from framework.plan.processors import TIMERS, Periodic, ProcessorNode, State
 from framework.plan.topics import serde_for
 from framework.plan.types import UNKNOWN, TypeRef
@@ -41,16 +42,18 @@ def add_processor(scope: Scope, processor: object, parent: Node, name: str) -> P
     )
     has_timers = processor.on_timer is not Processor.on_timer
     _check_timers(scope, processor, has_timers)
+    initial = dict(_initial_topics(scope, processor, parent))
     node = ProcessorNode(
         name=name,
         verb="process",
         origin=user_line(),
-        parents=(parent,),
+        parents=(parent, *initial.values()),
         key=parent.key,
         value=TypeRef(without_none(result)),
         processor=processor,
         states=tuple(_states(scope, processor)),
         periodics=tuple(_periodics(scope, processor)),
+        initial=tuple(initial),
         has_timers=has_timers,
         several=several,
     )
@@ -153,6 +156,31 @@ def _states(scope: Scope, processor: type) -> Iterator[State]:
         )
         _check_types(scope, state, declared.origin)
         yield state
+
+
+def _initial_topics(scope: Scope, processor: type, parent: Node) -> Iterator[tuple[str, SourceNode]]:
+    """By attribute, the sources of the states that a topic fills."""
+    for attribute, declared in _attributes(processor).items():
+        if not isinstance(declared, StateDeclaration) or declared.initial is None:
+            continue
+        topic, where, what = declared.initial, declared.origin, f'initial= of the state "{attribute}"'
+        if not isinstance(topic, Topic):
+            raise scope.error(f"{what} takes a topic made by app.topic(), got {topic!r}.", where)
+        if declared.ttl is not None:
+            raise scope.error(f"{what} cannot stand beside ttl=: take one of the two away.", where)
+        if topic.spec.is_keyless:
+            raise scope.error(f'{what}: the topic "{topic.name}" has no key: declare it with key=.', where)
+        if not is_assignable(topic.spec.value_type, declared.element):
+            raise scope.error(
+                f'{what}: the values of the topic "{topic.name}" are {type_name(topic.spec.value_type)}, but the state '
+                f"is of type {type_name(declared.element)}: correct one of the two.",
+                where,
+            )
+        scope.check_edge("keys", parent.key, topic.spec.key_type, f'the topic "{topic.name}", {what},', where)
+        source = scope.read(topic)
+        if source is parent:
+            raise scope.error(f'{what}: the class reads the topic "{topic.name}" already: give another.', where)
+        yield attribute, source
 
 
 def _check_types(scope: Scope, state: State, where: Origin) -> None:

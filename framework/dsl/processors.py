@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, Literal, NoReturn, TypeVar, overload
 
 from framework.dsl.origin import user_line
+from framework.dsl.topics import Topic
 from framework.durations import Duration
 from framework.errors import DeclarationError
 from framework.plan.processors import Clock, Timer
@@ -95,9 +96,15 @@ class StateDeclaration:
     kind: Literal["value", "list", "map"]
 
     def __init__(
-        self, element: object, *, map_key: object = None, default: object = None, ttl: Duration | None
+        self,
+        element: object,
+        *,
+        map_key: object = None,
+        default: object = None,
+        ttl: Duration | None,
+        initial: Topic[Any, Any] | None = None,
     ) -> None:
-        self.element, self.map_key, self.default, self.ttl = element, map_key, default, ttl
+        self.element, self.map_key, self.default, self.ttl, self.initial = element, map_key, default, ttl, initial
         self.origin = user_line()
 
     def _unbound(self) -> NoReturn:
@@ -111,18 +118,30 @@ class ValueState(StateDeclaration, Generic[T]):
         type: its type.
         default: what `get` returns while there is none.
         ttl: it is forgotten when stream time has moved on so far since it was set.
+        initial: a topic of values by key. Each of its records sets the value of its key, a tombstone clears it; they
+            go before all other records of the task, so what the topic holds is there when the first of these comes.
     """
 
     kind = "value"
 
     @overload
-    def __init__(self: "ValueState[D | None]", type: type[D], *, ttl: Duration | None = None) -> None: ...
+    def __init__(
+        self: "ValueState[D | None]",
+        type: type[D],
+        *,
+        ttl: Duration | None = None,
+        initial: Topic[Any, D] | None = None,
+    ) -> None: ...
 
     @overload
-    def __init__(self, type: type[T], *, default: T, ttl: Duration | None = None) -> None: ...
+    def __init__(
+        self, type: type[T], *, default: T, ttl: Duration | None = None, initial: Topic[Any, T] | None = None
+    ) -> None: ...
 
-    def __init__(self, type: Any, *, default: Any = None, ttl: Duration | None = None) -> None:
-        super().__init__(type, default=default, ttl=ttl)
+    def __init__(
+        self, type: Any, *, default: Any = None, ttl: Duration | None = None, initial: Topic[Any, Any] | None = None
+    ) -> None:
+        super().__init__(type, default=default, ttl=ttl, initial=initial)
 
     def get(self) -> T:
         """The value of the current key, or the default."""

@@ -5,17 +5,23 @@ from typing import Any, Literal
 
 from framework.dsl.annotations import ArityMismatch, FunctionTypes, is_assignable, signature_of, type_name
 from framework.dsl.origin import user_line
+from framework.dsl.topics import Topic
 from framework.errors import DeclarationError
 from framework.naming import StepNames, is_legal
-from framework.plan.nodes import Node, Origin
+from framework.plan.nodes import Node, Origin, SourceNode
 from framework.plan.types import TypeRef
 
 
 class Scope:
-    """What the steps of one topology share. `nodes` grows in the order of declaration."""
+    """What the steps of one topology share.
 
-    def __init__(self, topology: str, nodes: list[Node], *, require_names: bool) -> None:
-        self.topology, self.nodes = topology, nodes
+    `nodes` grows in the order of declaration; `read` gives the node of a topic, which topologies share.
+    """
+
+    def __init__(
+        self, topology: str, nodes: list[Node], *, require_names: bool, read: Callable[[Topic[Any, Any]], SourceNode]
+    ) -> None:
+        self.topology, self.nodes, self.read = topology, nodes, read
         self._require_names, self._names = require_names, StepNames(topology)
 
     def name(self, verb: str, name: str | None, *, stateful: bool = False) -> str:

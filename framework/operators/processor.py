@@ -12,7 +12,15 @@ from typing import Any
 
 from framework.chunk import Chunk, Column
 from framework.durations import Duration, to_ms
-from framework.operators.base import EventTimed, FlushingOperator, Operator, OperatorContext, WallClocked, empty_chunk
+from framework.operators.base import (
+    EventTimed,
+    FlushingOperator,
+    Inputs,
+    Operator,
+    OperatorContext,
+    WallClocked,
+    empty_chunk,
+)
 from framework.operators.process_state import VIEWS, Cell, Cursor, Expiry, StateView, remove_expired
 from framework.operators.timers import Timers
 from framework.plan.processors import ProcessorNode, Timer, topic_of
@@ -127,7 +135,7 @@ class ProcessorOperator(Operator, FlushingOperator):
             self._cursor,
             context.clock,
             context.partition,
-            topic_of(node),
+            topic_of(node.parents[0]),
             has_timers=node.has_timers,
         )
         self._instance = self._make_instance()
@@ -150,6 +158,28 @@ class ProcessorOperator(Operator, FlushingOperator):
         return instance
 
     # Chunks
+
+    def receive(self, inputs: Inputs) -> tuple[Chunk, ...]:
+        # Reason: records that fill states go before all others, so they are never in between.
+        for attribute, chunk in zip(self._node.initial, inputs[1:], strict=True):
+            if chunk is not None:
+                self._fill(attribute, chunk)
+        return (self.process(inputs[0]) if inputs[0] is not None else empty_chunk(),)
+
+    def _fill(self, attribute: str, chunk: Chunk) -> None:
+        """Set a state from the records of its initial topic; the step's clock stands still."""
+        kept = chunk.select(chunk.keys.is_present())
+        self._dropped[self._node.name, "null key"] += len(chunk) - len(kept)
+        encoded: list[Any] = kept.keys.encoded(self._key_serde)
+        self._start(dict.fromkeys(encoded))
+        view: Any = self._views[attribute]
+        for key, value in zip(encoded, kept.values.decoded, strict=True):
+            self._cursor.key = key
+            if value is None:
+                view.clear()
+            else:
+                view.set(value)
+        self._finish()
 
     def process(self, chunk: Chunk) -> Chunk:
         kept = chunk

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from framework.plan.nodes import Node, Origin, RepartitionNode, SinkNode, SourceNode
+from framework.plan.processors import ProcessorNode
 from framework.plan.tables import GlobalTableNode
 from framework.plan.topics import InternalTopic, TopicRole, TopicSpec
 from serde import Serde
@@ -81,6 +82,12 @@ class SubTopology:
     @property
     def topics(self) -> tuple[str, ...]:
         return tuple(source.topic for source in self.sources)
+
+    @property
+    def first_topics(self) -> frozenset[str]:
+        """Those whose records go before all others: they fill states."""
+        fillers = {n for step in self.steps if isinstance(step, ProcessorNode) for n in step.parents[1:]}
+        return frozenset(source.topic for source in self.sources if source.node in fillers)
 
 
 @dataclass(frozen=True)

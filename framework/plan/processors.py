@@ -89,6 +89,7 @@ class ProcessorNode(Node):
 
     Attributes:
         processor: the class.
+        initial: attributes of the states that a topic fills, as the parents after the first, which are their sources.
         has_timers: it has an `on_timer`.
         several: the methods that return no single result but several: "process", "on_timer" or both.
     """
@@ -96,6 +97,7 @@ class ProcessorNode(Node):
     processor: type
     states: tuple[State, ...]
     periodics: tuple[Periodic, ...]
+    initial: tuple[str, ...]
     has_timers: bool
     several: frozenset[str]
 

@@ -3,9 +3,11 @@
 Records of one partition never overtake each other, so one with a small timestamp behind one with a great one waits for
 it. Equal timestamps: the input declared first. An input without records holds the others up only while it may still get
 some: until the broker has no more (`drained`), and then for `max_idle_ms` more.
+
+Inputs that go first are taken whatever their timestamps; nothing else is while the broker has more of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from framework.records import Records, TopicPartition
 
@@ -18,10 +20,15 @@ class RecordBuffer:
     Args:
         inputs: in the order that decides between equal timestamps.
         max_idle_ms: how long the records at hand wait for an input that is drained.
+        first_topics: the topics of the inputs that go first.
     """
 
-    def __init__(self, inputs: Sequence[TopicPartition], max_idle_ms: int = 0) -> None:
+    def __init__(
+        self, inputs: Sequence[TopicPartition], max_idle_ms: int = 0, first_topics: Collection[str] = ()
+    ) -> None:
         self._queues: dict[TopicPartition, Records] = {tp: Records([], [], [], []) for tp in inputs}
+        self._first = [tp for tp in inputs if tp.topic in first_topics]
+        self._others = [tp for tp in inputs if tp.topic not in first_topics]
         self._drained: set[TopicPartition] = set()
         self._max_idle_ms = max_idle_ms
         self._idle_since_ms: int | None = None
@@ -47,11 +54,16 @@ class RecordBuffer:
 
         Empty while an input must be waited for.
         """
-        queues = [(tp, queue) for tp, queue in self._queues.items() if len(queue)]
+        for tp in self._first:
+            if count := len(self._queues[tp]):
+                return [self._pop(tp, range(min(limit, count)))]
+        if not self._drained.issuperset(self._first):
+            return []
+        queues = [(tp, queue) for tp in self._others if len(queue := self._queues[tp])]
         if not queues:
             self._idle_since_ms = None
             return []
-        if len(self._queues) == 1:
+        if len(self._others) == 1:
             return [self._pop(queues[0][0], range(min(limit, len(queues[0][1]))))]
         ranks = [_ranks(queue.timestamps[:limit]) for _, queue in queues]
         # Reason: sorting by the greatest timestamp so far is comparing heads; it is stable, so queues stay in order.
@@ -73,8 +85,8 @@ class RecordBuffer:
         now_ms: int,
     ) -> int:
         """How many of the merged records may go: those before an input runs out that may get more."""
-        awaited = {tp for tp in self._queues if tp not in self._drained or self._max_idle_ms}
-        if all(len(queue) for queue in self._queues.values()):
+        awaited = {tp for tp in self._others if tp not in self._drained or self._max_idle_ms}
+        if all(len(self._queues[tp]) for tp in self._others):
             self._idle_since_ms = None
         elif awaited_now := {tp for tp in awaited if not len(self._queues[tp])}:
             if awaited_now - self._drained:

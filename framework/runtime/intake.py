@@ -56,7 +56,7 @@ class Intake:
         self._owners.update(dict.fromkeys(inputs, task))
         self._last_seen_ms.update(dict.fromkeys(inputs, now_ms))
         if len(inputs) > 1:
-            self._buffers[task] = RecordBuffer(inputs, self._max_idle_ms)
+            self._buffers[task] = RecordBuffer(inputs, self._max_idle_ms, task.sub.first_topics)
 
     def detach(self, tasks: Sequence[Task]) -> list[TopicPartition]:
         """Take no more records for these tasks, and forget what waits; the inputs that were read for them."""

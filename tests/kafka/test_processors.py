@@ -98,3 +98,30 @@ def test_async_handler_answers_each_record_once_in_order(kafka: Any, tmp_path: P
     assert sorted(written) == sorted(rows)
     for key in {key for key, _ in rows}:
         assert [row for row in written if row[0] == key] == [row for row in rows if row[0] == key]
+
+
+def test_initial_topic_fills_a_state_once_before_the_other_records(kafka: Any, tmp_path: Path) -> None:
+    tag = uuid.uuid4().hex[:8]
+    app = App(f"bank-{tag}")
+    amounts = app.topic(f"amounts-{tag}", key=str, value=str, partitions=1)
+    balances = app.topic(f"balances-{tag}", key=str, value=str, partitions=1)
+    results = app.topic(f"results-{tag}", key=str, value=str, partitions=1)
+
+    @app.processor(amounts, to=results)
+    class Append(Processor[str, str, str]):
+        text = ValueState(str, default="", initial=balances)
+
+        def process(self, value: str, ctx: Context[str]) -> str:
+            self.text.set(self.text.get() + value)
+            return self.text.get()
+
+    kafka.topic(amounts.name, 1)
+    kafka.topic(balances.name, 1)
+    kafka.send(amounts.name, [(b"a", b"x")])
+    kafka.send(balances.name, [(b"b", b"-")] * 20_000 + [(b"a", b"A")])
+    with worker_of(app, kafka, tmp_path / "first"):
+        read_until(kafka, results.name, lambda rows: len(rows) >= 1)
+    kafka.send(amounts.name, [(b"a", b"y"), (b"b", b"z")])
+    with worker_of(app, kafka, tmp_path / "second"):
+        written = read_until(kafka, results.name, lambda rows: len(rows) >= 3)
+    assert written == [("a", "Ax"), ("a", "Axy"), ("b", "-z")]
