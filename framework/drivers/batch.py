@@ -280,10 +280,7 @@ class _SubRun:
 
     def finish(self) -> None:
         """Nothing follows."""
-        try:
-            self._task.finish({})
-        except StepFailed as error:
-            raise self._task.time_error(error) from error
+        self._task.finish({})
         self._commit()
 
     def close(self) -> None:

@@ -39,7 +39,10 @@ class Step:
 
 
 class Pipeline:
-    """Runs chunks through the steps of a sub-topology; `outputs` collects what reaches the sinks, for the task."""
+    """Runs chunks through the steps of a sub-topology; `outputs` collects what reaches the sinks, for the task.
+
+    `is_event_timed`: a step waits for stream time; `is_wall_clocked`: a step has work at times of day.
+    """
 
     def __init__(
         self,
@@ -74,6 +77,8 @@ class Pipeline:
         ]
         self._steps += self._sink_steps(sub)
         self._after: dict[frozenset[Node], tuple[Step, ...]] = {}
+        self.is_event_timed = any(isinstance(step.operator, EventTimed) for step in self._steps)
+        self.is_wall_clocked = any(isinstance(step.operator, WallClocked) for step in self._steps)
 
     @property
     def dropped(self) -> Counter[tuple[str, str]]:
@@ -84,16 +89,6 @@ class Pipeline:
         """Count as it was before records that are undone, which will be counted when they run again."""
         self._context.dropped.clear()
         self._context.dropped.update(dropped)
-
-    @property
-    def is_event_timed(self) -> bool:
-        """True if a step waits for stream time."""
-        return any(isinstance(step.operator, EventTimed) for step in self._steps)
-
-    @property
-    def is_wall_clocked(self) -> bool:
-        """True if a step has work at times of day."""
-        return any(isinstance(step.operator, WallClocked) for step in self._steps)
 
     def next_tick_ms(self) -> int | None:
         """The first exact time of day that a step waits for (ms)."""

@@ -39,6 +39,7 @@ class Intake:
         self._consumer, self._chunk_records, self._max_idle_ms = consumer, chunk_records, max_idle_ms
         self._sole_topic = topics[0] if len(topics) == 1 else None
         self._owners: dict[TopicPartition, Task] = {}
+        self._inputs: dict[Task, Sequence[TopicPartition]] = {}
         self._buffers: dict[Task, RecordBuffer] = {}
         self._paused: set[TopicPartition] = set()
         self._last_seen_ms: dict[TopicPartition, int] = {}
@@ -54,13 +55,14 @@ class Intake:
             self._consumer.resume([kafka.TopicPartition(*tp) for tp in paused])
             self._paused -= paused
         self._owners.update(dict.fromkeys(inputs, task))
+        self._inputs[task] = inputs
         self._last_seen_ms.update(dict.fromkeys(inputs, now_ms))
         if len(inputs) > 1:
             self._buffers[task] = RecordBuffer(inputs, self._max_idle_ms, task.sub.first_topics)
 
     def detach(self, tasks: Sequence[Task]) -> list[TopicPartition]:
         """Take no more records for these tasks, and forget what waits; the inputs that were read for them."""
-        inputs = [tp for tp, owner in self._owners.items() if owner in tasks]
+        inputs = [tp for task in tasks for tp in self._inputs.pop(task, ())]
         for tp in inputs:
             del self._owners[tp], self._last_seen_ms[tp]
             self._read_to.pop(tp, None)
@@ -76,13 +78,13 @@ class Intake:
 
     def has_all(self, task: Task) -> bool:
         """True if the task was given all records before the ends of its inputs."""
-        inputs = [tp for tp, owner in self._owners.items() if owner is task]
-        buffer = self._buffers.get(task)
-        return all(self._read_to.get(tp, -1) >= self.ends.get(tp, MAX_TIME) for tp in inputs) and not buffer
+        if self._buffers.get(task):
+            return False
+        return all(self._read_to.get(tp, -1) >= self.ends.get(tp, MAX_TIME) for tp in self._inputs[task])
 
     def idle_since_ms(self, task: Task) -> int:
         """When the task last got a record, or began."""
-        return max((seen for tp, seen in self._last_seen_ms.items() if self._owners[tp] is task), default=0)
+        return max(self._last_seen_ms[tp] for tp in self._inputs[task])
 
     def poll(self, timeout_s: float) -> list[kafka.Message]:
         """What is there, after waiting for it at most so long; rebalance callbacks run in here.
@@ -154,7 +156,7 @@ class Intake:
     def _regulate(self, task: Task, buffer: RecordBuffer) -> None:
         """Pause the inputs that have more waiting than is wanted, resume those that have less."""
         full = self._chunk_records * _FULL_CHUNKS
-        for tp in [tp for tp, owner in self._owners.items() if owner is task]:
+        for tp in self._inputs.get(task, ()):
             count = buffer.count(tp)
             if count >= full and tp not in self._paused:
                 self._consumer.pause([kafka.TopicPartition(*tp)])

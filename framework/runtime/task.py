@@ -148,7 +148,7 @@ class Task:
         """Stream time has moved on without records.
 
         Raises:
-            StepFailed: a step raised; nothing is left of what it did.
+            TimeError: a step raised; nothing is left of what it did.
         """
         self._apply_time(lambda: self._pipeline.advance(stream_time_ms))
         self.state.stream_time_ms = max(self.state.stream_time_ms, stream_time_ms)
@@ -157,7 +157,7 @@ class Task:
         """Nothing follows: let the steps send what waits for time. `ends` are the offsets that the inputs were read to.
 
         Raises:
-            StepFailed: a step raised; nothing is left of what it did.
+            TimeError: a step raised; nothing is left of what it did.
         """
         self._apply_time(lambda: self._pipeline.advance(MAX_TIME))
         self.rest(ends)
@@ -174,7 +174,7 @@ class Task:
         """Let the steps do what they have to do at times of day.
 
         Raises:
-            StepFailed: a step raised; nothing is left of what it did.
+            TimeError: a step raised; nothing is left of what it did.
         """
         self._apply_time(lambda: self._pipeline.tick(now_ms))
 
@@ -182,15 +182,18 @@ class Task:
         dropped = dict(self.dropped)
         try:
             work()
-        except StepFailed:
+        except StepFailed as error:
             self.state.reject()
             self._pipeline.take_outputs()
             self._pipeline.restore_dropped(dropped)
-            raise
+            raise self.time_error(error) from (error.__cause__ or error)
         self._keep()
         if self.is_careful:
             # Reason: in careful mode the commit does not flush any more.
-            self.flush()
+            try:
+                self.flush()
+            except StepFailed as error:
+                raise self.time_error(error) from (error.__cause__ or error)
 
     def next_tick_ms(self) -> int | None:
         """The first exact time of day that a step waits for (ms)."""
@@ -299,7 +302,7 @@ class Task:
         return failed
 
     def time_error(self, error: StepFailed) -> TimeError:
-        """What a step that failed in `advance` or `tick` means to the user."""
+        """What a step that failed between records means to the user."""
         cause = error.__cause__ or error
         return TimeError(
             f'task {self.id}: the step "{error.node.name}" ({error.node.origin}) failed at a time of its own, not at a '

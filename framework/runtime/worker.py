@@ -178,13 +178,10 @@ class Worker:
         seen_ms = {task: self._intake.idle_since_ms(task) for task in running} if self._idle_timeout_ms else {}
         reached_ms = stream_times_to_follow(seen_ms, now_ms, self._idle_timeout_ms)
         for task in running:
-            try:
-                if task.is_wall_clocked:
-                    task.tick(now_ms)
-                if task in reached_ms:
-                    task.advance(reached_ms[task])
-            except StepFailed as error:
-                raise task.time_error(error) from error
+            if task.is_wall_clocked:
+                task.tick(now_ms)
+            if task in reached_ms:
+                task.advance(reached_ms[task])
             if task.is_touched:
                 self._begin()
                 self._write_outputs(task)
@@ -195,13 +192,7 @@ class Worker:
         self._until_end.look(now_ms)
         self._intake.ends, self._intake.limits = self._until_end.ends, self._until_end.limits
         for task in self._assignment.running:
-            if not self._intake.has_all(task):
-                continue
-            try:
-                is_touched = self._until_end.work_on(task)
-            except StepFailed as error:
-                raise task.time_error(error) from error
-            if is_touched:
+            if self._intake.has_all(task) and self._until_end.work_on(task):
                 self._begin()
                 self._write_outputs(task)
         self._is_stopping = self._is_stopping or self._until_end.is_done

@@ -1,12 +1,10 @@
 """The same programs and inputs through the test driver and through a worker on a real broker."""
 
 import random
-import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 
 from framework import App, Record, Stream, Table, Topic
 from framework.testing import TestDriver
+from tests.kafka.workers import running
 
 PARTITIONS = 4
 Program = Callable[[str], tuple[App, Topic[Any, Any], Topic[Any, Any]]]
@@ -54,28 +53,6 @@ def longest_by_first_word(tag: str) -> tuple[App, Topic[Any, Any], Topic[Any, An
         return kept.to_stream().rekey(lambda line: line.split()[0]).repartition()
 
     return app, lines, longest
-
-
-@contextmanager
-def running(app: App, cluster: Any, folder: Path) -> Iterator[None]:
-    """A worker of the app on a thread."""
-    from framework.config import load_settings
-    from framework.runtime.kafka import admin_client
-    from framework.runtime.topics import Topics
-    from framework.runtime.worker import Worker
-    from state import StateFolder
-
-    settings = load_settings({"bootstrap_servers": cluster.bootstrap, "state_dir": folder}, {})
-    layout = Topics(admin_client(settings), cluster.bootstrap).prepare(app.plan())
-    state_folder = StateFolder(folder / "w", app.id)
-    worker = Worker(layout, settings, identity="a", is_static=False, state_folder=state_folder)
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        worker.stop()
-        thread.join(60)
 
 
 def by_partition(rows: list[tuple[int, Any, Any, int]]) -> dict[int, list[tuple[Any, Any, int]]]:

@@ -1,6 +1,5 @@
 """A partition without records follows its peer, on a real broker."""
 
-import threading
 import time
 import uuid
 from pathlib import Path
@@ -10,16 +9,11 @@ import pytest
 
 from framework import App, Stream, Table, Windowed, tumbling
 from serde import for_type
+from tests.kafka.workers import create_topics, running
 
 
 @pytest.mark.kafka
 def test_idle_partition_gives_its_final_result_without_a_next_record(kafka: Any, tmp_path: Path) -> None:
-    from framework.config import load_settings
-    from framework.runtime.kafka import admin_client
-    from framework.runtime.topics import Topics
-    from framework.runtime.worker import Worker
-    from state import StateFolder
-
     tag = uuid.uuid4().hex[:8]
     app = App(f"idle-{tag}", idle_timeout="500ms")
     source = app.topic(f"in-{tag}", key=str, value=int, partitions=2)
@@ -29,22 +23,15 @@ def test_idle_partition_gives_its_final_result_without_a_next_record(kafka: Any,
     def total(source: Stream[str, int]) -> Table[Windowed[str], int]:
         return source.group_by_key().window(tumbling("10s")).sum(emit="final")
 
-    settings = load_settings({"bootstrap_servers": kafka.bootstrap, "state_dir": tmp_path}, app.settings)
-    topics = Topics(admin_client(settings), kafka.bootstrap)
-    topics.create(app.plan().topics)
+    create_topics(app, kafka)
     kafka.send(source.name, [(b"a", (1).to_bytes(8, "big"), 1_000)], partition=0)
     kafka.send(source.name, [(b"b", (2).to_bytes(8, "big"), 60_000)], partition=1)
-    folder = StateFolder(tmp_path / "w", app.id)
-    worker = Worker(topics.prepare(app.plan()), settings, identity="a", is_static=False, state_folder=folder)
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    deadline = time.monotonic() + 60
-    rows: list[tuple[str, int]] = []
-    while not rows and time.monotonic() < deadline:
-        rows = [
-            (str(for_type(Windowed[str]).deserialize(r.key)), int.from_bytes(r.value, "big"))
-            for r in kafka.read(out.name)
-        ]
-    worker.stop()
-    thread.join(20)
+    with running(app, kafka, tmp_path):
+        deadline = time.monotonic() + 60
+        rows: list[tuple[str, int]] = []
+        while not rows and time.monotonic() < deadline:
+            rows = [
+                (str(for_type(Windowed[str]).deserialize(r.key)), int.from_bytes(r.value, "big"))
+                for r in kafka.read(out.name)
+            ]
     assert rows == [("a@0/10000", 1)]

@@ -1,7 +1,6 @@
 """Timers and async handlers in a real worker."""
 
 import asyncio
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from framework import App, Context, Processor, Timer, ValueState
+from tests.kafka.workers import create_topics, running
 
 pytestmark = pytest.mark.kafka
 _PATIENCE_S = 60
@@ -19,25 +19,10 @@ _PATIENCE_S = 60
 
 @contextmanager
 def worker_of(app: App, kafka: Any, state_dir: Path) -> Iterator[None]:
-    """A worker on a thread, with this folder for its state."""
-    from framework.config import load_settings
-    from framework.runtime.kafka import admin_client
-    from framework.runtime.topics import Topics
-    from framework.runtime.worker import Worker
-    from state import StateFolder
-
-    settings = load_settings({"bootstrap_servers": kafka.bootstrap, "state_dir": state_dir}, app.settings)
-    topics = Topics(admin_client(settings), kafka.bootstrap)
-    topics.create(app.plan().topics)
-    folder = StateFolder(state_dir / "w", app.id)
-    worker = Worker(topics.prepare(app.plan()), settings, identity="a", is_static=False, state_folder=folder)
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
+    """A worker of the app, whose topics are created if need be."""
+    create_topics(app, kafka)
+    with running(app, kafka, state_dir):
         yield
-    finally:
-        worker.stop()
-        thread.join(20)
 
 
 def read_until(kafka: Any, topic: str, is_enough: Callable[[list[Any]], bool]) -> list[tuple[str, str]]:

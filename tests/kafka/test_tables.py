@@ -1,46 +1,27 @@
 """Joins with tables on a real broker."""
 
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from framework import App, GlobalTable, Stream, Table
-from framework.config import load_settings
+from tests.kafka.workers import create_topics, running
 
 
 class Running:
     """Workers of an app, as threads."""
 
     def __init__(self, app: App, kafka: Any, folder: Path) -> None:
-        from framework.runtime.kafka import admin_client
-        from framework.runtime.topics import Topics
-
         self.app, self.kafka, self.folder = app, kafka, folder
-        self.settings = load_settings({"bootstrap_servers": kafka.bootstrap, "state_dir": folder}, app.settings)
-        self.topics = Topics(admin_client(self.settings), kafka.bootstrap)
-        self.topics.create(app.plan().topics)
+        create_topics(app, kafka)
 
-    @contextmanager
-    def worker(self) -> Iterator[None]:
-        from framework.runtime.worker import Worker
-        from state import StateFolder
-
-        folder = StateFolder(self.folder / "w", self.app.id)
-        layout = self.topics.prepare(self.app.plan())
-        worker = Worker(layout, self.settings, identity="a", is_static=False, state_folder=folder)
-        thread = threading.Thread(target=worker.run)
-        thread.start()
-        try:
-            yield
-        finally:
-            worker.stop()
-            thread.join(30)
+    def worker(self) -> AbstractContextManager[None]:
+        return running(self.app, self.kafka, self.folder)
 
     def latest(self, topic: str) -> dict[str, str | None]:
         return {r.key.decode(): r.value and r.value.decode() for r in self.kafka.read(topic)}

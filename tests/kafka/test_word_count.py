@@ -1,7 +1,6 @@
 """Word count from a topic to a topic, on a real broker."""
 
 import random
-import threading
 import time
 import uuid
 from collections import Counter
@@ -11,16 +10,11 @@ from typing import Any
 import pytest
 
 from framework import App, Stream, Table
+from tests.kafka.workers import create_topics, running
 
 
 @pytest.mark.kafka
 def test_word_count_on_kafka_equals_counter(kafka: Any, tmp_path: Path) -> None:
-    from framework.config import load_settings
-    from framework.runtime.kafka import admin_client
-    from framework.runtime.topics import Topics
-    from framework.runtime.worker import Worker
-    from state import StateFolder
-
     tag = uuid.uuid4().hex[:8]
     app = App(f"words-{tag}")
     lines = app.topic(f"lines-{tag}", value=str)
@@ -30,24 +24,15 @@ def test_word_count_on_kafka_equals_counter(kafka: Any, tmp_path: Path) -> None:
     def count_words(lines: Stream[None, str]) -> Table[str, int]:
         return lines.flat_map(lambda line: line.lower().split()).group_by(lambda word: word).count()
 
-    settings = load_settings({"bootstrap_servers": kafka.bootstrap, "state_dir": tmp_path}, {})
-    topics = Topics(admin_client(settings), kafka.bootstrap)
-    topics.create(app.plan().topics)
+    create_topics(app, kafka)
     dice = random.Random(1)
     words = ["to", "be", "or", "not", "that", "is", "the", "question"]
     texts = [" ".join(dice.choices(words, k=8)) for _ in range(2000)]
     kafka.send(lines.name, [(None, text.encode()) for text in texts])
     expected = Counter(word for text in texts for word in text.split())
-    worker = Worker(
-        topics.prepare(app.plan()), settings, identity="a", is_static=False,
-        state_folder=StateFolder(tmp_path / "w", app.id),
-    )  # fmt: skip
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    deadline = time.monotonic() + 60
-    got: dict[str, int] = {}
-    while got != expected and time.monotonic() < deadline:
-        got = {r.key.decode(): int.from_bytes(r.value, "big") for r in kafka.read(counts.name)}
-    worker.stop()
-    thread.join(20)
+    with running(app, kafka, tmp_path):
+        deadline = time.monotonic() + 60
+        got: dict[str, int] = {}
+        while got != expected and time.monotonic() < deadline:
+            got = {r.key.decode(): int.from_bytes(r.value, "big") for r in kafka.read(counts.name)}
     assert got == expected
