@@ -10,7 +10,12 @@ Beside the entries a store may keep a clock, the stream time that its operator h
 
 Below them the backend holds what was committed, and nothing else. Every value has a timestamp: entries are tuples
 (value, timestamp in ms). A deleted key keeps an entry (None, timestamp of its deletion) until the commit. Keys are
-bytes, already serialised. Beside the layers stands a bounded memory of entries as they are now, in two generations:
+bytes, already serialised.
+
+A store that is used as a queue, put at its end and taken from its head, has many deleted keys before its first one;
+the backend would step over them at each scan. So an ordered store knows a key before which the backend has nothing.
+
+Beside the layers stands a bounded memory of entries as they are now, in two generations:
 when the young one is full it becomes the old one, which is forgotten unless it is used again.
 """
 
@@ -40,6 +45,7 @@ class KeyValueStore(Generic[V]):
         self._young: dict[bytes, V] = {}
         self._old: dict[bytes, V] = {}
         self._order: SortedSet[bytes] | None = SortedSet() if spec.is_ordered else None  # keys of the three layers
+        self._floor = b""  # the backend has no key before this one
         self.clock_ms = self._accepted_clock_ms = self._settled_clock_ms = self._committed_clock_ms = -1
 
     def get(self, key: bytes) -> V | None:
@@ -78,7 +84,7 @@ class KeyValueStore(Generic[V]):
         """
         above = iter(self._uncommitted_in(start, end))
         waiting = next(above, None)
-        for key, stored in self._backend.scan(self.name, start, end):
+        for key, stored in self._stored_in(start, end):
             while waiting is not None and waiting < key:
                 yield from _present(waiting, self._uncommitted_entry(waiting))
                 waiting = next(above, None)
@@ -146,6 +152,8 @@ class KeyValueStore(Generic[V]):
 
     def committed(self) -> None:
         """The backend has the changes now."""
+        if self._order:
+            self._floor = min(self._floor, self._order[0])
         self._fresh, self._dirty, self._flushed = {}, {}, {}
         if self._order:
             self._order = SortedSet()
@@ -154,6 +162,7 @@ class KeyValueStore(Generic[V]):
 
     def abort(self) -> None:
         """Forget the changes since the last commit."""
+        self._floor = b""
         self._fresh, self._dirty, self._flushed, self._young, self._old = {}, {}, {}, {}, {}
         if self._order:
             self._order = SortedSet()
@@ -161,6 +170,7 @@ class KeyValueStore(Generic[V]):
 
     def forget(self, keys: Collection[bytes]) -> None:
         """The backend has changed under these keys, which no transaction has."""
+        self._floor = b""
         for key in keys:
             self._young.pop(key, None)
             self._old.pop(key, None)
@@ -184,6 +194,21 @@ class KeyValueStore(Generic[V]):
         return len(self._fresh) + len(self._dirty) + len(self._flushed)
 
     # How it is done
+
+    def _stored_in(self, start: bytes | None, end: bytes | None) -> Iterator[tuple[bytes, bytes]]:
+        """The entries of [start, end) that the backend has; notes where the first one is."""
+        first = start or b""
+        if self._order is None or first > self._floor:
+            yield from self._backend.scan(self.name, start, end)
+            return
+        rows = self._backend.scan(self.name, self._floor, end)
+        row = next(rows, None)
+        if row is not None:
+            self._floor = row[0]
+            yield row
+            yield from rows
+        elif end is not None:
+            self._floor = max(self._floor, end)
 
     def _uncommitted_in(self, start: bytes | None, end: bytes | None) -> list[bytes]:
         """The changed keys of [start, end), sorted."""

@@ -2,10 +2,14 @@
 
 No fsync: what the machine loses with its power is in the changelog. The write-ahead log stays on, so that a kill of the
 process tears no batch.
+
+All databases of a process share one block cache, which also holds the indexes and filters of their files, and one
+budget for what is not in files yet; so the memory they take together does not grow with the tasks and stores.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -17,12 +21,14 @@ from rocksdict import (
     Rdict,
     ReadOptions,
     WriteBatch,
+    WriteBufferManager,
 )
 
 from state.errors import StateError, StateUnreadable, StateWriteFailed
 
 _WRITE_BUFFER_BYTES = 16 << 20
-_BLOCK_CACHE_BYTES = 32 << 20
+_WRITE_BUFFERS_BYTES = 48 << 20  # of all stores of the process
+_BLOCK_CACHE_BYTES = 48 << 20  # of all stores of the process
 _MAX_LOG_BYTES = 1 << 20
 Rows = Iterator[tuple[bytes, bytes]]
 
@@ -141,18 +147,30 @@ class RocksBackend:
         ) from error
 
 
+@cache
+def _shared_memory() -> tuple[Cache, WriteBufferManager]:
+    """What all databases of this process share; made by the first, since a fork does not take its threads along."""
+    # Reason: a writer over the budget makes the fullest buffer go to disk, but does not wait for it.
+    return Cache(_BLOCK_CACHE_BYTES), WriteBufferManager(_WRITE_BUFFERS_BYTES, False)
+
+
 def _options() -> Options:
+    block_cache, write_buffers = _shared_memory()
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.create_missing_column_families(True)
     options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
     options.set_max_write_buffer_number(2)
+    options.set_write_buffer_manager(write_buffers)
     options.set_compression_type(DBCompressionType.lz4())
     options.set_max_log_file_size(_MAX_LOG_BYTES)
     options.set_keep_log_file_num(2)
     options.set_max_total_wal_size(4 * _WRITE_BUFFER_BYTES)
     blocks = BlockBasedOptions()
     blocks.set_bloom_filter(10, block_based=False)
-    blocks.set_block_cache(Cache(_BLOCK_CACHE_BYTES))
+    blocks.set_block_cache(block_cache)
+    # Reason: outside the cache they grow with the data.
+    blocks.set_cache_index_and_filter_blocks(True)
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
     options.set_block_based_table_factory(blocks)
     return options
