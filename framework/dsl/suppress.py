@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any, get_origin
 from framework.dsl.annotations import type_name
 from framework.dsl.joins import milliseconds
 from framework.dsl.origin import user_line
+from framework.dsl.windows import check_grace
 from framework.durations import Duration
 from framework.plan.nodes import Node
 from framework.plan.tables import SuppressNode, TableFilterNode, TableMapNode, VersionedTableNode
+from framework.plan.windows import WindowedNode
 from serde.windowed import Windowed
 
 if TYPE_CHECKING:
@@ -96,4 +98,6 @@ def _grace_of_window(table: "Table[Any, Any]") -> int:
             f'suppress(until="window closes") follows a windowed aggregation, but the keys of this table are '
             f"{type_name(known)}: put it directly after one, or use a duration."
         )
+    if isinstance(node, WindowedNode):
+        check_grace(table._scope, node.windows, 'suppress(until="window closes")')
     return int(grace_ms)

@@ -10,6 +10,7 @@ from framework.dsl.origin import user_line
 from framework.dsl.scope import Scope
 from framework.dsl.streams import Stream
 from framework.dsl.tables import Table
+from framework.dsl.windows import check_grace
 from framework.plan.nodes import Changes, Emit, OutputNode
 from framework.plan.types import UNKNOWN, TypeRef
 from framework.plan.windows import LATE, SessionWindows, WindowedNode, WindowedRef, Windows
@@ -203,6 +204,8 @@ class WindowedStream(Generic[K, V]):
         self._scope.check_changes(verb, changes)
         aggregation, value = declared
         windows = self._windows
+        if emit == "final":
+            check_grace(self._scope, windows, f'{verb}(emit="final")')
         if isinstance(windows, SessionWindows):
             if aggregation.merge is None:
                 raise self._scope.error(

@@ -1,7 +1,7 @@
 """Windows as users declare them: `tumbling("10s", grace="1s")`. Durations are text or timedelta.
 
-`grace` is how long after its end a window still takes records; 0 unless given: a window is final once stream time has
-reached its end.
+`grace` is how long after its end a window still takes records; 0 unless given. A result that is sent once, when its
+window closes, wants it stated: without it each record that is only a little out of order would silently be lost.
 """
 
 from collections.abc import Callable
@@ -10,25 +10,27 @@ from functools import cache
 from typing import Any
 
 from framework.dsl.origin import user_line
+from framework.dsl.scope import Scope
 from framework.durations import Duration, to_ms
 from framework.errors import DeclarationError
-from framework.plan.windows import SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows
+from framework.plan.windows import SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windows
 
 _NOTHING = "0ms"
 
 
-def tumbling(size: Duration, *, grace: Duration = _NOTHING, offset: Duration = _NOTHING) -> TimeWindows:
+def tumbling(size: Duration, *, grace: Duration | None = None, offset: Duration = _NOTHING) -> TimeWindows:
     """Windows `[start, end)` one after the other, counted from the epoch + `offset`.
 
     Raises:
         DeclarationError: no duration, or a size of 0.
     """
     size_ms = _positive("tumbling", "size", size)
-    return TimeWindows(size_ms, size_ms, _ms("tumbling", "offset", offset) % size_ms, _ms("tumbling", "grace", grace))
+    offset_ms = _ms("tumbling", "offset", offset) % size_ms
+    return TimeWindows(size_ms, size_ms, offset_ms, *_grace("tumbling", grace))
 
 
 def hopping(
-    size: Duration, advance: Duration, *, grace: Duration = _NOTHING, offset: Duration = _NOTHING
+    size: Duration, advance: Duration, *, grace: Duration | None = None, offset: Duration = _NOTHING
 ) -> TimeWindows:
     """Windows `[start, start + size)` that begin every `advance`, so that a record is in several of them.
 
@@ -42,10 +44,10 @@ def hopping(
             f"{size!r}: records between two windows would be in none."
         )
     offset_ms = _ms("hopping", "offset", offset) % advance_ms
-    return TimeWindows(size_ms, advance_ms, offset_ms, _ms("hopping", "grace", grace))
+    return TimeWindows(size_ms, advance_ms, offset_ms, *_grace("hopping", grace))
 
 
-def sliding(difference: Duration, *, grace: Duration = _NOTHING) -> SlidingWindows:
+def sliding(difference: Duration, *, grace: Duration | None = None) -> SlidingWindows:
     """For each record the window `[time - difference, time]`, and the one 1 ms after it if it holds records.
 
     Both ends belong to a window.
@@ -53,13 +55,13 @@ def sliding(difference: Duration, *, grace: Duration = _NOTHING) -> SlidingWindo
     Raises:
         DeclarationError: no duration, or a difference of 0.
     """
-    return SlidingWindows(_positive("sliding", "difference", difference), _ms("sliding", "grace", grace))
+    return SlidingWindows(_positive("sliding", "difference", difference), *_grace("sliding", grace))
 
 
 def session(
     gap: Duration | Callable[[Any], Duration | int],
     *,
-    grace: Duration = _NOTHING,
+    grace: Duration | None = None,
     max_length: Duration | None = None,
 ) -> SessionWindows:
     """Records of a key with no silence longer than the gap; two sessions become one when a record joins them.
@@ -72,16 +74,34 @@ def session(
     Raises:
         DeclarationError: no duration, or a gap of 0.
     """
-    grace_ms = _ms("session", "grace", grace)
+    grace_ms, is_stated = _grace("session", grace)
     length_ms = None if max_length is None else _positive("session", "max_length", max_length)
     if callable(gap):
-        return SessionWindows(_gap_in_ms(gap), grace_ms, length_ms)
-    return SessionWindows(_positive("session", "gap", gap), grace_ms, length_ms)
+        return SessionWindows(_gap_in_ms(gap), grace_ms, length_ms, is_stated)
+    return SessionWindows(_positive("session", "gap", gap), grace_ms, length_ms, is_stated)
 
 
 def unlimited() -> UnlimitedWindows:
     """One window for all records, from the epoch on; nothing is ever late for it, it ends with the input."""
     return UnlimitedWindows()
+
+
+def check_grace(scope: Scope, windows: Windows, call: str) -> None:
+    """Refuse results that are sent once from windows of which nobody said how long they wait.
+
+    Raises:
+        DeclarationError: the window was declared without `grace=`.
+    """
+    if not windows.is_grace_stated:
+        raise scope.error(
+            f"{call} sends each window once, so what comes after it closed is lost: say how long the window waits for "
+            'records out of order, as in grace="10s" (grace="0s" if they may be lost).'
+        )
+
+
+def _grace(verb: str, given: Duration | None) -> tuple[int, bool]:
+    """The grace in ms, and whether it was stated."""
+    return (0, False) if given is None else (_ms(verb, "grace", given), True)
 
 
 def _ms(verb: str, what: str, given: Duration) -> int:

@@ -1,11 +1,13 @@
 """Windows as data, and the nodes of windowed aggregations. All times are in ms.
 
+`is_grace_stated`: the user said how long a window waits for what is out of order, if only that it does not.
+
 A window of fixed size is `[start, end)` and closed when `end + grace <= stream time`; sliding windows and sessions
 include their last millisecond, so theirs are closed when `end + grace < stream time`, a session `gap` later.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin
 
 from framework.plan.nodes import Aggregation, Changes, Emit, Node
@@ -28,6 +30,7 @@ class TimeWindows:
     advance_ms: int
     offset_ms: int = 0
     grace_ms: int = 0
+    is_grace_stated: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class UnlimitedWindows:
     """One window from the epoch on, which closes only when the input ends."""
 
     grace_ms: int = 0
+    is_grace_stated: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class SlidingWindows:
 
     difference_ms: int
     grace_ms: int = 0
+    is_grace_stated: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class SessionWindows:
     gap_ms: int | Callable[[Any], int]
     grace_ms: int = 0
     max_length_ms: int | None = None
+    is_grace_stated: bool = field(default=True, compare=False)
 
 
 Windows = TimeWindows | UnlimitedWindows | SlidingWindows | SessionWindows

@@ -52,7 +52,7 @@ def sessions(app: App) -> None:
 
     @app.topology(given, to=results)
     def visits(given: Stream[str, int]) -> Table[Windowed[str], int]:
-        return given.group_by_key().window(session("30s")).count(emit="final")
+        return given.group_by_key().window(session("30s", grace="0s")).count(emit="final")
 
 
 def deduplicate(app: App) -> None:

@@ -21,7 +21,7 @@ def test_idle_partition_gives_its_final_result_without_a_next_record(kafka: Any,
 
     @app.topology(source, to=out)
     def total(source: Stream[str, int]) -> Table[Windowed[str], int]:
-        return source.group_by_key().window(tumbling("10s")).sum(emit="final")
+        return source.group_by_key().window(tumbling("10s", grace="0s")).sum(emit="final")
 
     create_topics(app, kafka)
     kafka.send(source.name, [(b"a", (1).to_bytes(8, "big"), 1_000)], partition=0)

@@ -28,8 +28,8 @@ def program(app_id: str) -> str:
         "def windows(given: Stream[str, str])"
         " -> tuple[Table[Windowed[str], int], Table[Windowed[str], int], Stream[str, str]]:\n"
         "    grouped = given.group_by_key()\n"
-        '    counts = grouped.window(tumbling("10s")).count(emit="final")\n'
-        '    return counts, grouped.window(session("3s")).count(emit="final"), counts.late\n'
+        '    counts = grouped.window(tumbling("10s", grace="0s")).count(emit="final")\n'
+        '    return counts, grouped.window(session("3s", grace="0s")).count(emit="final"), counts.late\n'
     )
 
 

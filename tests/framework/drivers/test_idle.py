@@ -12,7 +12,7 @@ def windowed(idle_timeout: str | None) -> tuple[App, Topic[str, int], Topic[Wind
 
     @app.topology(source, to=out)
     def total(source: Stream[str, int]) -> Table[Windowed[str], int]:
-        return source.group_by_key().window(tumbling("10s")).sum(emit="final")
+        return source.group_by_key().window(tumbling("10s", grace="0s")).sum(emit="final")
 
     return app, source, out
 

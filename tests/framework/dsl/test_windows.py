@@ -84,6 +84,18 @@ REFUSED: dict[str, tuple[Callable[[Stream[str, int]], Any], str]] = {
         lambda given: given.group_by_key().count(emit="final"),
         "a result is final only in a window",
     ),
+    "final without grace": (
+        lambda given: windowed(given).count(emit="final"),
+        'count(emit="final") sends each window once, so what comes after it closed is lost: say how long',
+    ),
+    "final sessions without grace": (
+        lambda given: given.group_by_key().window(session("1s")).count(emit="final"),
+        'count(emit="final") sends each window once',
+    ),
+    "suppressed without grace": (
+        lambda given: windowed(given).count().suppress(until="window closes"),
+        'suppress(until="window closes") sends each window once',
+    ),
     "changes unknown": (
         lambda given: windowed(given).count(changes="some"),
         'count() takes changes="latest" or "all"',

@@ -76,7 +76,7 @@ def test_limit_of_suppress_counts_on_after_a_restart() -> None:
 
 def test_suppressed_windows_come_out_at_the_end_of_a_batch() -> None:
     one = One(
-        lambda rows: rows.group_by_key().window(tumbling("10ms")).count().suppress(until="window closes"),
+        lambda rows: rows.group_by_key().window(tumbling("10ms", grace="0s")).count().suppress(until="window closes"),
         result=Table[Windowed[str], int],
     )
     outputs = one.app.batch({one.rows: [("b", 1, 1), ("a", 1, 3), ("a", 1, 4), ("a", 1, 12)]})
@@ -85,7 +85,7 @@ def test_suppressed_windows_come_out_at_the_end_of_a_batch() -> None:
 
 def test_windows_of_one_commit_are_suppressed_to_one_final_result_each() -> None:
     one = One(
-        lambda rows: rows.group_by_key().window(tumbling("10ms")).count().suppress(until="window closes"),
+        lambda rows: rows.group_by_key().window(tumbling("10ms", grace="0s")).count().suppress(until="window closes"),
         result=Table[Windowed[str], int],
     )
     with TestDriver(one.app, chunk=100) as driver:

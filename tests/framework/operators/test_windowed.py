@@ -59,12 +59,12 @@ def drive() -> Any:
 
 
 def test_tumbling_record_at_window_end_opens_next_window(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(tumbling("10ms")).count())
+    driven = drive(lambda grouped: grouped.window(tumbling("10ms", grace="0s")).count())
     assert driven.send(("a", 1, 0), ("a", 1, 9), ("a", 1, 10)) == ["a@0/10=1", "a@0/10=2", "a@10/20=1"]
 
 
 def test_tumbling_offset_moves_windows_and_the_first_may_begin_before_the_epoch(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(tumbling("10ms", offset="3ms")).count())
+    driven = drive(lambda grouped: grouped.window(tumbling("10ms", offset="3ms", grace="0s")).count())
     assert driven.send(("a", 1, 2), ("a", 1, 3), ("a", 1, 13)) == ["a@-7/3=1", "a@3/13=1", "a@13/23=1"]
 
 
@@ -79,7 +79,7 @@ def test_tumbling_grace_takes_records_until_stream_time_reaches_end_and_grace(dr
 
 
 def test_late_record_goes_to_late_as_it_came_and_is_counted(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(tumbling("10ms")).sum(name="step"))
+    driven = drive(lambda grouped: grouped.window(tumbling("10ms", grace="0s")).sum(name="step"))
     driven.send(("a", 1, 0), ("b", 1, 10))
     driven.driver.send(driven.given, 7, key="a", at=9, headers=[("trace", b"x")])
     (late,) = driven.late_records()
@@ -88,13 +88,13 @@ def test_late_record_goes_to_late_as_it_came_and_is_counted(drive: Drive) -> Non
 
 
 def test_null_key_or_value_is_counted_and_moves_no_time(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(tumbling("10ms")).sum(name="step"))
+    driven = drive(lambda grouped: grouped.window(tumbling("10ms", grace="0s")).sum(name="step"))
     assert driven.send(("a", 1, 0), ("a", None, 100), ("a", 1, 1)) == ["a@0/10=1", "a@0/10=2"]
     assert driven.driver.dropped == {("step", "null key or value"): 1}
 
 
 def test_hopping_record_late_for_some_windows_is_in_the_others_and_not_late(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(hopping("10ms", "5ms")).count(name="step"))
+    driven = drive(lambda grouped: grouped.window(hopping("10ms", "5ms", grace="0s")).count(name="step"))
     assert driven.send(("a", 1, 10), ("a", 1, 6)) == ["a@5/15=1", "a@10/20=1", "a@5/15=2"]
     assert driven.late_records() == []
     assert driven.driver.dropped == {("step", "late for some of its windows"): 1}
@@ -118,7 +118,7 @@ def test_final_results_come_by_end_then_key_when_another_key_moves_time(drive: D
 
 
 def test_final_result_has_the_greatest_timestamp_of_its_records(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(tumbling("10ms")).sum(emit="final"))
+    driven = drive(lambda grouped: grouped.window(tumbling("10ms", grace="0s")).sum(emit="final"))
     driven.send(("a", 1, 7), ("a", 1, 2), ("a", 1, 10))
     assert [r.timestamp_ms for r in driven.driver.records(driven.results)] == [7]
 
@@ -126,10 +126,10 @@ def test_final_result_has_the_greatest_timestamp_of_its_records(drive: Drive) ->
 @pytest.mark.parametrize(
     ("windows", "expected"),
     [
-        pytest.param(tumbling("10ms"), [("a@0/10", 3)], id="tumbling"),
-        pytest.param(hopping("10ms", "5ms"), [("a@0/10", 3), ("a@5/15", 2)], id="hopping"),
-        pytest.param(sliding("10ms"), [("a@0/10", 3), ("a@2/12", 2)], id="sliding"),
-        pytest.param(session("10ms"), [("a@1/6", 3)], id="session"),
+        pytest.param(tumbling("10ms", grace="0s"), [("a@0/10", 3)], id="tumbling"),
+        pytest.param(hopping("10ms", "5ms", grace="0s"), [("a@0/10", 3), ("a@5/15", 2)], id="hopping"),
+        pytest.param(sliding("10ms", grace="0s"), [("a@0/10", 3), ("a@2/12", 2)], id="sliding"),
+        pytest.param(session("10ms", grace="0s"), [("a@1/6", 3)], id="session"),
         pytest.param(unlimited(), [(f"a@0/{(1 << 63) - 1}", 3)], id="unlimited"),
     ],
 )
@@ -146,7 +146,11 @@ def test_final_results_come_out_at_the_end_of_a_bounded_input(windows: Any, expe
     assert [(str(key), value) for key, value in found] == expected
 
 
-@pytest.mark.parametrize("windows", [tumbling("10ms"), sliding("10ms"), session("10ms"), unlimited()], ids=KINDS)
+@pytest.mark.parametrize(
+    "windows",
+    [tumbling("10ms", grace="0s"), sliding("10ms", grace="0s"), session("10ms", grace="0s"), unlimited()],
+    ids=KINDS,
+)
 def test_after_the_end_of_input_what_was_open_is_closed(drive: Drive, windows: Any) -> None:
     driven = drive(lambda grouped: grouped.window(windows).sum(emit="final"))
     driven.send(("a", 1, 1))
@@ -158,7 +162,7 @@ def test_after_the_end_of_input_what_was_open_is_closed(drive: Drive, windows: A
 
 
 def test_stream_time_that_moves_without_records_closes_windows(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(session("10ms")).sum(emit="final"))
+    driven = drive(lambda grouped: grouped.window(session("10ms", grace="0s")).sum(emit="final"))
     driven.send(("a", 1, 1))
     (task,) = driven.driver._tasks.values()
     task.advance(11)
@@ -171,13 +175,13 @@ def test_stream_time_that_moves_without_records_closes_windows(drive: Drive) -> 
 
 
 def test_session_joins_at_a_silence_of_the_gap_and_not_above(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(session("5ms")).sum())
+    driven = drive(lambda grouped: grouped.window(session("5ms", grace="0s")).sum())
     assert driven.send(("a", 1, 0), ("a", 2, 5)) == ["a@0/0=1", "a@0/0=None", "a@0/5=3"]
     assert driven.send(("a", 4, 11)) == ["a@11/11=4"]
 
 
 def test_session_result_is_stamped_with_its_end_also_after_an_older_record(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(session("5ms")).sum())
+    driven = drive(lambda grouped: grouped.window(session("5ms", grace="0s")).sum())
     driven.send(("a", 1, 4), ("a", 2, 0))
     assert [r.timestamp_ms for r in driven.driver.records(driven.results)] == [4, 4, 4]
 
@@ -193,7 +197,7 @@ def test_session_of_two_gaps_ago_is_still_joined_and_an_older_one_is_not(drive: 
 
 
 def test_final_session_is_not_joined_any_more(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(session("5ms")).sum(emit="final"))
+    driven = drive(lambda grouped: grouped.window(session("5ms", grace="0s")).sum(emit="final"))
     assert driven.send(("a", 1, 0), ("b", 2, 6), ("a", 4, 5)) == ["a@0/0=1"]
     assert driven.send(("b", 8, 20)) == ["a@5/5=4", "b@6/6=2"]
 
@@ -209,7 +213,7 @@ def test_session_gap_of_each_value(drive: Drive) -> None:
 
 
 def test_session_that_would_be_too_long_ends_and_the_record_opens_the_next(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(session("5ms", max_length="8ms")).count())
+    driven = drive(lambda grouped: grouped.window(session("5ms", max_length="8ms", grace="0s")).count())
     assert driven.send(("a", 1, 0), ("a", 1, 4), ("a", 1, 8), ("a", 1, 9), ("a", 1, 10))[-4:] == [
         "a@0/8=3",
         "a@9/9=1",
@@ -220,14 +224,14 @@ def test_session_that_would_be_too_long_ends_and_the_record_opens_the_next(drive
 
 @pytest.mark.parametrize("emit", ["changes", "final", "complete"])
 def test_session_is_looked_at_when_it_may_close_however_it_is_emitted(drive: Drive, emit: Any) -> None:
-    driven = drive(lambda grouped: grouped.window(session("5ms")).count(name="step", emit=emit))
+    driven = drive(lambda grouped: grouped.window(session("5ms", grace="0s")).count(name="step", emit=emit))
     driven.send(("a", 1, 0), ("a", 1, 4), ("b", 1, 8))
     expected = ["a@5", "b@13"] if emit == "complete" else ["a@9", "b@13"]  # the whole table needs no looks
     assert [str(due) for due in driven.driver.store("step.due")] == expected
 
 
 def test_busy_session_writes_one_note_per_gap(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(session("100ms")).count(name="step"))
+    driven = drive(lambda grouped: grouped.window(session("100ms", grace="0s")).count(name="step"))
     driven.send(*[("a", 1, at) for at in range(0, 100, 5)])
     assert len(driven.driver.records("windows-step.due-changelog")) == 1
 
@@ -237,9 +241,9 @@ def test_busy_session_writes_one_note_per_gap(drive: Drive) -> None:
 
 def test_store_is_read_by_windowed_key(drive: Drive) -> None:
     for windows, key in (
-        (tumbling("10ms"), Windowed("a", 0, 10)),
-        (session("10ms"), Windowed("a", 3, 8)),
-        (sliding("10ms"), Windowed("a", 0, 10)),
+        (tumbling("10ms", grace="0s"), Windowed("a", 0, 10)),
+        (session("10ms", grace="0s"), Windowed("a", 3, 8)),
+        (sliding("10ms", grace="0s"), Windowed("a", 0, 10)),
     ):
         driven = drive(lambda grouped, windows=windows: grouped.window(windows).sum(name="step"))
         driven.send(("a", 1, 3), ("a", 2, 8))
@@ -249,13 +253,13 @@ def test_store_is_read_by_windowed_key(drive: Drive) -> None:
 
 
 def test_closed_windows_leave_the_store(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(tumbling("60s")).count(name="step"), backend="rocksdb")
+    driven = drive(lambda grouped: grouped.window(tumbling("60s", grace="0s")).count(name="step"), backend="rocksdb")
     driven.send(("a", 1, 0), ("a", 1, 60_000), ("a", 1, 300_000))
     assert [str(key) for key in driven.driver.store("step")] == ["a@300000/360000"]
 
 
 def test_forgotten_sessions_leave_the_store_without_a_tombstone_downstream(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(session("5ms")).count(name="step"))
+    driven = drive(lambda grouped: grouped.window(session("5ms", grace="0s")).count(name="step"))
     assert driven.send(("a", 1, 0), ("b", 1, 100)) == ["a@0/0=1", "b@100/100=1"]
     assert [str(key) for key in driven.driver.store("step")] == ["b@100/100"]
 
@@ -267,7 +271,7 @@ def test_windows_grouped_anew_are_counted_by_another_key() -> None:
 
     @app.topology(given, to=results)
     def again(given: Stream[str, int]) -> Table[int, int]:
-        sums = given.group_by_key().window(tumbling("10ms")).sum(emit="final").to_stream()
+        sums = given.group_by_key().window(tumbling("10ms", grace="0s")).sum(emit="final").to_stream()
         return sums.map_items(lambda key, total: (key.start, total), key=int, type=int).group_by_key().sum()
 
     with TestDriver(app) as driver:
@@ -283,7 +287,7 @@ def test_table_of_windows_can_be_grouped_as_a_table() -> None:
 
     @app.topology(given, to=results)
     def grouped(given: Stream[str, int]) -> Table[int, int]:
-        counts = given.group_by_key().window(session("5ms")).count()
+        counts = given.group_by_key().window(session("5ms", grace="0s")).count()
         return counts.group_by(lambda n: n, key=int).count()
 
     with TestDriver(app) as driver:
@@ -314,7 +318,9 @@ def test_table_of_windows_can_be_grouped_as_a_table() -> None:
         pytest.param(lambda w: w.count(), int, 4, id="count"),
     ],
 )
-@pytest.mark.parametrize("windows", [tumbling("1s"), sliding("1s"), session("1s")], ids=KINDS[:3])
+@pytest.mark.parametrize(
+    "windows", [tumbling("1s", grace="0s"), sliding("1s", grace="0s"), session("1s", grace="0s")], ids=KINDS[:3]
+)
 def test_aggregation_of_four_values_survives_a_restart(
     drive: Drive, declare: Any, value: Any, expected: Any, windows: Any
 ) -> None:
@@ -323,7 +329,7 @@ def test_aggregation_of_four_values_survives_a_restart(
         driven.send(("a", number, i))
         driven.driver.restart()
     present = {str(k): v for k, v in driven.driver.table(driven.results).items()}
-    assert present["a@0/3" if windows == session("1s") else "a@0/1000"] == expected
+    assert present["a@0/3" if windows == session("1s", grace="0s") else "a@0/1000"] == expected
 
 
 def test_mean_keeps_sum_and_number_and_gives_the_mean() -> None:
@@ -383,7 +389,7 @@ def test_complete_gives_the_whole_table_at_each_commit_that_changed_it() -> None
 
 
 def test_complete_shows_closed_windows_for_ever(drive: Drive) -> None:
-    driven = drive(lambda grouped: grouped.window(session("5ms")).sum(emit="complete"))
+    driven = drive(lambda grouped: grouped.window(session("5ms", grace="0s")).sum(emit="complete"))
     assert driven.send(("a", 1, 0)) == ["a@0/0=1"]
     assert driven.send(("a", 2, 500_000)) == ["a@0/0=1", "a@500000/500000=2"]
 
@@ -411,9 +417,9 @@ class Shop:
 @pytest.mark.parametrize(
     ("windows", "options", "window"),
     [
-        pytest.param(tumbling("10ms"), {}, (0, 10), id="tumbling"),
-        pytest.param(sliding("10ms"), {}, (0, 10), id="sliding"),
-        pytest.param(session("10ms"), {"merge": lambda a, b: a + b}, (1, 3), id="session"),
+        pytest.param(tumbling("10ms", grace="0s"), {}, (0, 10), id="tumbling"),
+        pytest.param(sliding("10ms", grace="0s"), {}, (0, 10), id="sliding"),
+        pytest.param(session("10ms", grace="0s"), {"merge": lambda a, b: a + b}, (1, 3), id="session"),
         pytest.param(session(lambda _: "10ms"), {"merge": lambda a, b: a + b}, (1, 3), id="session of gaps"),
     ],
 )
@@ -439,7 +445,7 @@ def test_cogroup_late_record_keeps_its_own_value() -> None:
     def sums(first: Stream[str, int], second: Stream[str, int]) -> Stream[str, int]:
         one, other = first.group_by_key(), second.group_by_key()
         functions: Any = {one: lambda s, v: s + v, other: lambda s, v: s - v}
-        return one.window(tumbling("10ms")).cogroup(functions, initial=0).late
+        return one.window(tumbling("10ms", grace="0s")).cogroup(functions, initial=0).late
 
     with TestDriver(app) as driver:
         driver.send(first, 1, key="a", at=20)
@@ -454,8 +460,8 @@ def test_failing_function_leaves_no_trace_in_windows(drive: Drive) -> None:
             raise ValueError("13 brings bad luck")
         return state
 
-    for windows in (tumbling("10ms"), sliding("10ms"), session("10ms")):
-        options: Any = {"merge": lambda a, b: a + b} if windows == session("10ms") else {}
+    for windows in (tumbling("10ms", grace="0s"), sliding("10ms", grace="0s"), session("10ms", grace="0s")):
+        options: Any = {"merge": lambda a, b: a + b} if windows == session("10ms", grace="0s") else {}
         driven = drive(
             lambda grouped, w=windows, o=options: grouped.window(w).aggregate(list, refuse, type=list[int], **o),
             list[int],
