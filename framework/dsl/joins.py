@@ -11,6 +11,7 @@ from framework.plan.nodes import Node, RepartitionNode, SourceNode
 from framework.plan.types import UNKNOWN, TypeRef
 
 if TYPE_CHECKING:
+    from framework.dsl.joined import JoinedStream
     from framework.dsl.streams import Stream
 
 Within = Duration | tuple[Duration, Duration]
@@ -28,13 +29,14 @@ def join_streams(
     function: Callable[[Any, Any], Any] | None = None,
     known: object | None = None,
     name: str | None = None,
-) -> "Stream[Any, Any]":
+) -> "JoinedStream[Any, Any, Any, Any]":
     """The stream of what matches, and on outer sides of what does not.
 
     Raises:
         DeclarationError: what is joined is no stream, keys or function do not fit, times are wrong, or the two sides
             have different numbers of partitions.
     """
+    from framework.dsl.joined import JoinedStream
     from framework.dsl.streams import Stream
 
     scope, verb = left._scope, VERBS[kind]
@@ -65,7 +67,7 @@ def join_streams(
         function=function,
     )
     scope.add(node)
-    return Stream(scope, node)
+    return JoinedStream(scope, node)
 
 
 def milliseconds(scope: Scope, verb: str, what: str, duration: Duration, *, least_ms: int = 0) -> int:

@@ -40,7 +40,9 @@ def _unknown_verb(given: Any, verb: str) -> str:
 
 def _hint(given: Any, verb: str) -> str:
     if verb == "late":
-        return ": late records are those of a windowed aggregation"
+        return ": late records are those of a windowed aggregation, or late_left and late_right of a join"
+    if verb in ("late_left", "late_right"):
+        return ": late records by side are those of a join of two streams"
     if isinstance(given, GlobalTable):
         return ": streams look it up, as in stream.join(table, key=fn, value=fn)"
     if isinstance(given, Stream | Table) and hasattr(GroupedStream, verb):

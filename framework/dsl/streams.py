@@ -4,7 +4,7 @@ A function of one argument gets the value; verbs ending in `_items` get key and 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_origin, overload
 
 from framework.dsl.annotations import element_of, is_assignable, is_plain, pair_of, type_name
 from framework.dsl.origin import user_line
@@ -24,6 +24,7 @@ from framework.plan.types import TypeRef
 if TYPE_CHECKING:
     from framework.dsl.global_tables import GlobalTable
     from framework.dsl.grouped import GroupedStream
+    from framework.dsl.joined import JoinedStream
     from framework.dsl.joins import Within
     from framework.dsl.processors import Processor
     from framework.dsl.tables import Table
@@ -246,7 +247,7 @@ class Stream(Generic[K, V]):
         late: Late | None = None,
         type: type[V3] | None = None,
         name: str | None = None,
-    ) -> "Stream[K, V3]": ...
+    ) -> "JoinedStream[K, V3, V, V2]": ...
 
     @overload
     def join(
@@ -294,7 +295,7 @@ class Stream(Generic[K, V]):
             grace: with a stream: how long after the end of its window a record out of order may still come. With a
                 table that has a history: how long records wait for changes of the table that are late.
             late: with a stream: a record whose window is closed meets what is still kept ("join", the default), or is
-                dropped and counted ("drop").
+                dropped and counted ("drop"), and comes out of `late_left` or `late_right` of the result.
             key: with a global table: `key(value)` is looked up.
             type: the type of the result, where the function does not tell.
             name: of the step.
@@ -313,7 +314,7 @@ class Stream(Generic[K, V]):
         late: Late | None = None,
         type: type[V3] | None = None,
         name: str | None = None,
-    ) -> "Stream[K, V3]": ...
+    ) -> "JoinedStream[K, V3, V, V2]": ...
 
     @overload
     def left_join(
@@ -365,21 +366,23 @@ class Stream(Generic[K, V]):
         late: Late | None = None,
         type: type[V3] | None = None,
         name: str | None = None,
-    ) -> "Stream[K, V3]":
+    ) -> "JoinedStream[K, V3, V, V2]":
         """Like `left_join`, on both sides: an unmatched right record gives `value(None, right)`. Only with streams."""
-        return self._joined(other, "outer", within, grace, late, None, name, value, type)
+        joined = self._joined(other, "outer", within, grace, late, None, name, value, type)
+        return cast("JoinedStream[K, V3, V, V2]", joined)
 
     def semi_join(
         self,
-        other: "Stream[K, Any]",
+        other: "Stream[K, V2]",
         *,
         within: "Within",
         grace: Duration | None = None,
         late: Late | None = None,
         name: str | None = None,
-    ) -> "Stream[K, V]":
+    ) -> "JoinedStream[K, V, V, V2]":
         """The left records that some right one matches, each once, with the greater time of it and its first match."""
-        return self._joined(other, "semi", within, grace, late, None, name, None, None)
+        joined = self._joined(other, "semi", within, grace, late, None, name, None, None)
+        return cast("JoinedStream[K, V, V, V2]", joined)
 
     def _joined(
         self,

@@ -24,9 +24,9 @@ from operator import itemgetter
 from typing import Any
 
 from framework.chunk import Chunk, Column
-from framework.operators.base import EventTimed, Inputs, JoiningOperator, OperatorContext
+from framework.operators.base import EventTimed, Inputs, JoiningOperator, OperatorContext, empty_chunk
 from framework.operators.mutability import copier
-from framework.plan.joins import StreamJoinNode
+from framework.plan.joins import LATE_LEFT, LATE_RIGHT, StreamJoinNode
 from framework.plan.topics import serde_for
 from framework.records import Headers
 from serde import Serde
@@ -159,6 +159,7 @@ class StreamJoinOperator(JoiningOperator, EventTimed):
     def __init__(self, node: StreamJoinNode, context: OperatorContext) -> None:
         self._name, self._kind, self._function = node.name, node.kind, node.function
         self._dropped, self._drops_late = context.dropped, node.late == "drop"
+        self._with_late = tuple(output in context.outputs.get(node, ()) for output in (LATE_LEFT, LATE_RIGHT))
         self._key_serde = serde_for(node.key.known)
         window = node.window
         self._retention_ms, self._grace_ms, self._segment_ms = window.retention_ms, window.grace_ms, window.segment_ms
@@ -192,6 +193,7 @@ class StreamJoinOperator(JoiningOperator, EventTimed):
         keys = [[] if chunk is None else chunk.keys.encoded(self._key_serde) for chunk in (left, right)]
         values = [[] if chunk is None else chunk.values.decoded for chunk in (left, right)]
         sides = (self._left, self._right)
+        late: tuple[list[int], list[int]] = ([], [])
         for place, which, i, headers, timestamp in records:
             results.at(place)
             this = sides[which]
@@ -206,7 +208,7 @@ class StreamJoinOperator(JoiningOperator, EventTimed):
             if key is None:
                 results.add(None, self._joined(this, value, None), timestamp, headers)
             elif self._drops_late and timestamp + this.after_ms + self._grace_ms < now:
-                self._dropped[self._name, "late"] += 1
+                late[which].append(i)
             elif self._kind == "semi":
                 self._pass(this, key, value, timestamp, headers, results)
             else:
@@ -214,7 +216,14 @@ class StreamJoinOperator(JoiningOperator, EventTimed):
         if waiting is not None:
             waiting.store(now)
         is_ordered = all(chunk is None or chunk.order is not None for chunk in inputs)
-        return (results.chunk(is_ordered=is_ordered),)
+        if dropped := len(late[0]) + len(late[1]):
+            self._dropped[self._name, "late"] += dropped
+        return results.chunk(is_ordered=is_ordered), *self._late_chunks(inputs, late)
+
+    def _late_chunks(self, inputs: Inputs, late: tuple[list[int], list[int]]) -> Iterator[Chunk]:
+        """The late records of each side, where somebody reads them."""
+        for chunk, places, is_read in zip(inputs, late, self._with_late, strict=True):
+            yield chunk.take(places) if chunk is not None and places and is_read else empty_chunk()
 
     def advance(self, stream_time_ms: int) -> Sequence[Chunk]:
         if self._unmatched is None or stream_time_ms <= self._unmatched.clock_ms:

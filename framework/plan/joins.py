@@ -16,6 +16,8 @@ from state.unmatched import UnmatchedKeySerde
 
 JoinKind = Literal["inner", "left", "outer", "semi"]
 Late = Literal["join", "drop"]
+LATE_LEFT, LATE_RIGHT = 1, 2
+"""The outputs of records that came too late, by side."""
 _SHORTEST_SEGMENT_MS = 1_000
 
 
@@ -40,7 +42,10 @@ class JoinWindow:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StreamJoinNode(Node):
-    """Joins the left parent's records with the right one's; `function` is None for a semi-join."""
+    """Joins the left parent's records with the right one's; `function` is None for a semi-join.
+
+    Outputs `LATE_LEFT` and `LATE_RIGHT` are the records that it drops as late.
+    """
 
     kind: JoinKind
     window: JoinWindow

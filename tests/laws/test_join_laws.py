@@ -15,6 +15,9 @@ from framework.testing import TestDriver
 from tests.laws.test_operator_laws import Interruptions, interruptions
 
 Row = tuple[str | None, str, int]
+Given = tuple[str, str, int]
+Written = tuple[list[Row], dict[str, list[Given]]]
+"""The results, and the late records of each side."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class NestedLoops:
     now: int = -1
     waiting: list[tuple[int, bool, str, int, str]] = field(default_factory=list)  # as they go out: time, is left, key
     passed: set[int] = field(default_factory=set)  # numbers of the left rows that a semi-join let through
+    late: dict[str, list[Given]] = field(default_factory=lambda: {"L": [], "R": []})
 
     def feed(self, side: str, key: str | None, value: str | None, t: int) -> Iterator[Row]:
         j = self.join
@@ -52,6 +56,7 @@ class NestedLoops:
             return
         is_closed = t + (j.after if side == "L" else j.before) + j.grace < self.now
         if is_closed and j.late == "drop":
+            self.late[side].append((key, value, t))
             return
         matches = self.matches(side, key, t)
         if j.kind == "semi":
@@ -104,40 +109,40 @@ def joined(left: str | None, right: str | None) -> str:
     return f"{left}+{right}"
 
 
-def nested_loops(join: Join, given_rows: list[Any]) -> list[Row]:
+def nested_loops(join: Join, given_rows: list[Any]) -> Written:
     """What each record gives, in its order; one that fails leaves nothing."""
-    model, written = NestedLoops(join), []
+    model = NestedLoops(join)
+    written: list[Row] = []
     for side, key, value, t in given_rows:
         before = copy.deepcopy(model)
         try:
             written += list(model.feed(side, key, value, t))
         except ValueError:
             model = before
-    return written
+    return written, model.late
 
 
-def run(join: Join, given_rows: list[Any], cut: Interruptions, backend: Any) -> list[Row]:
+def run(join: Join, given_rows: list[Any], cut: Interruptions, backend: Any) -> Written:
     app = App("law")
     lefts = app.topic("lefts", key=str, value=str)
     rights = app.topic("rights", key=str, value=str)
     results = app.topic("results", key=str, value=str)
+    late = {side: app.topic(f"late-{side}", key=str, value=str) for side in "LR"}
     times: dict[str, Any] = {
         "within": (f"{join.before}ms", f"{join.after}ms"),
         "grace": f"{join.grace}ms",
         "late": join.late,
     }
 
-    @app.topology(lefts, rights, to=results)
-    def declare(lefts: Stream[str, str], rights: Stream[str, str]) -> Stream[str, str]:
-        match join.kind:
-            case "inner":
-                return lefts.join(rights, value=joined, **times)
-            case "left":
-                return lefts.left_join(rights, value=joined, **times)
-            case "outer":
-                return lefts.outer_join(rights, value=joined, **times)
-            case _:
-                return lefts.semi_join(rights, **times)
+    @app.topology(lefts, rights)
+    def declare(lefts: Stream[str, str], rights: Stream[str, str]) -> None:
+        verb = {"inner": "join", "left": "left_join", "outer": "outer_join", "semi": "semi_join"}[join.kind]
+        function = {} if join.kind == "semi" else {"value": joined}
+        written = getattr(lefts, verb)(rights, **function, **times)
+        written.to(results)
+        if join.late == "drop":
+            written.late_left.to(late["L"])
+            written.late_right.to(late["R"])
 
     options: Any = {
         "chunk": cut.chunk, "seed": cut.seed, "backend": backend,
@@ -151,8 +156,12 @@ def run(join: Join, given_rows: list[Any], cut: Interruptions, backend: Any) -> 
                 persistently(driver.turn, once=True)
                 if event != "turn":
                     driver.restart(keep_state=event == "crash, disk kept")
-        records = persistently(lambda: driver.records(results))
-        return [(record.key, record.value, record.timestamp_ms) for record in records]
+
+        def rows(topic: Any) -> list[Any]:
+            records = persistently(lambda: driver.records(topic))
+            return [(record.key, record.value, record.timestamp_ms) for record in records]
+
+        return rows(results), {side: rows(topic) if join.late == "drop" else [] for side, topic in late.items()}
 
 
 def persistently(work: Any, *, once: bool = False) -> Any:

@@ -65,7 +65,10 @@ def pairs(orders: Stream[str, Order], texts: Stream[str, str]) -> tuple[Stream[s
     either = orders.outer_join(texts, value=lambda order, text: text if order is None else order.customer, within="5s")
     texts_or_none = either.map(lambda text: text or "")
     known = orders.semi_join(texts, within="5s", late="drop")
-    return both.merge(perhaps, texts_or_none), known.deduplicate(lambda order: order.customer, within="1h")
+    late_texts: Stream[str, str] = known.late_right
+    late_orders: Stream[str, Order] = known.late_left
+    late_orders.merge(known)
+    return both.merge(perhaps, texts_or_none, late_texts), known.deduplicate(lambda order: order.customer, within="1h")
 
 
 @app.topology(orders, name="routes")

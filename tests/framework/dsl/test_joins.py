@@ -48,6 +48,10 @@ WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
         lambda a, b: a.join(b, value=pair, within="5s", late="emit"),
         r'join\(\) takes late="join" or "drop", got \'emit\'',
     ),
+    "late records of a join that drops none": (
+        lambda a, b: a.join(b, value=pair, within="5s").late_left,
+        r'late_left are the records that join\(late="drop"\) drops, but this join drops none',
+    ),
     "no stream": (lambda a, b: a.join("rights", value=pair, within="5s"), r"join\(\) .*got str"),
     "function of one argument": (
         lambda a, b: a.join(b, value=abs, within="1s"),

@@ -130,6 +130,7 @@ WRONG: dict[Callable[..., Any], str] = {
     (lambda a: a.group_by_key().window(tumbling("1s")).window(tumbling("1s"))): "a WindowedStream has no window()",
     (lambda a: a.group_by_key().window(session("1s")).aggregate(0, lambda s, v: s)): "over sessions needs merge=",
     (lambda a: a.group_by_key().count().late): "a Table has no late",
+    (lambda a: a.late_left): "a Stream has no late_left(): late records by side are those of a join of two streams",
 }
 ANNOTATIONS = {"a": S, "b": S, "t": T, "u": T, "g": G}
 

@@ -207,6 +207,64 @@ def test_late_record_dropped_if_asked_is_counted(join: Join) -> None:
     assert j.driver.dropped == {("join", "late"): 1}
 
 
+def late_of(topology: Any, **types: Any) -> tuple[TestDriver, list[Topic[Any, Any]]]:
+    """A driven app with the topics lefts, rights, late_lefts and late_rights; the values of the rights are numbers."""
+    app = App("late")
+    lefts, late_lefts = (app.topic(name, key=str, value=str) for name in ("lefts", "late-lefts"))
+    rights, late_rights = (app.topic(name, key=str, value=int) for name in ("rights", "late-rights"))
+    app.topology(lefts, rights, to=(late_lefts, late_rights))(topology)
+    return TestDriver(app), [lefts, rights, late_lefts, late_rights]
+
+
+@pytest.mark.parametrize("kind", ["join", "left_join", "outer_join", "semi_join"])
+def test_late_records_dropped_come_out_by_side_as_they_came(kind: str) -> None:
+    def topology(lefts: Stream[str, str], rights: Stream[str, int]) -> tuple[Stream[str, str], Stream[str, int]]:
+        given: dict[str, Any] = {} if kind == "semi_join" else {"value": lambda left, right: f"{left}{right}"}
+        joined = getattr(lefts, kind)(rights, within=("10ms", "20ms"), grace="5ms", late="drop", **given)
+        return joined.late_left, joined.late_right
+
+    driver, (lefts, rights, late_lefts, late_rights) = late_of(topology)
+    with driver:
+        driver.send(lefts, "on time", key="k", at=1_000)
+        driver.send(lefts, "open", key="k", at=975)
+        driver.send(rights, 1, key="k", at=985)
+        driver.send(lefts, "late", key="k", at=974, headers=[("h", b"1")])
+        driver.send(rights, 2, key="k", at=984)
+        lates = [
+            [(r.key, r.value, r.timestamp_ms, r.headers) for r in driver.records(t)] for t in (late_lefts, late_rights)
+        ]
+        assert [[(key, value, at) for key, value, at, _ in late] for late in lates] == [
+            [("k", "late", 974)],
+            [("k", 2, 984)],
+        ]
+        assert dict(lates[0][0][3]) == {"h": b"1"}
+        assert sum(driver.dropped.values()) == 2
+
+
+def test_late_records_of_a_side_are_one_stream_however_often_they_are_asked_for() -> None:
+    def topology(lefts: Stream[str, str], rights: Stream[str, int]) -> tuple[Stream[str, str], Stream[str, int]]:
+        joined = lefts.semi_join(rights, within="0ms", late="drop")
+        assert joined.late_left is joined.late_left
+        return joined.late_left, joined.late_right
+
+    late_of(topology)[0].close()
+
+
+def test_late_records_of_a_join_of_a_stream_with_itself_come_out_of_both_sides() -> None:
+    app = App("itself")
+    given, results = app.topic("given", key=str, value=str), app.topic("results", key=str, value=str)
+
+    @app.topology(given, to=results)
+    def topology(given: Stream[str, str]) -> Stream[str, str]:
+        joined = given.join(given, value=text, within="0ms", late="drop")
+        return joined.late_left.map(lambda v: f"left {v}").merge(joined.late_right.map(lambda v: f"right {v}"))
+
+    with TestDriver(app) as driver:
+        driver.send(given, "a", key="k", at=10)
+        driver.send(given, "b", key="k", at=9)
+        assert driver.read(results) == [("k", "left b"), ("k", "right b")]
+
+
 def test_null_key_passes_at_once_on_outer_sides_only_and_null_values_never(join: Join) -> None:
     j = join("left_join", "10ms")
     j.send("L", None, "l", 1)
