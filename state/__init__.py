@@ -15,7 +15,7 @@ from state.global_state import GlobalState
 from state.keyvalue import KeyValueStore
 from state.memory import MemoryBackend
 from state.spec import StoreSpec
-from state.task_state import ChangelogBatch, TaskState
+from state.task_state import CLOCK_KEY, ChangelogBatch, TaskState
 
 __all__ = [
     "StoreSpec",
@@ -24,6 +24,7 @@ __all__ = [
     "TaskState",
     "GlobalState",
     "ChangelogBatch",
+    "CLOCK_KEY",
     "BytesBackend",
     "MemoryBackend",
     "StateFolder",

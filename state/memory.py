@@ -12,6 +12,11 @@ class MemoryBackend:
         self._stores: dict[str, SortedDict[bytes, bytes]] = {name: SortedDict() for name in stores}
         self._metadata: dict[bytes, bytes] = {}
 
+    def add(self, stores: Sequence[str]) -> None:
+        """Make the stores that are not there yet."""
+        for name in stores:
+            self._stores.setdefault(name, SortedDict())
+
     def get(self, store: str, key: bytes) -> bytes | None:
         return self._stores[store].get(key)
 

@@ -27,7 +27,8 @@ _POSITION = b"position:"
 _STREAM_TIME = b"stream-time"
 _CLOCK = b"clock:"
 _LOG_BOUND = b"log-bound:"
-_CLOCK_KEY = b""
+CLOCK_KEY = b""
+"""Of the changelog record that holds a store's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class TaskState:
             values = _serialized(store, changed)
             batch = ChangelogBatch(list(changed), values, [timestamp for _, timestamp in changed.values()])
             if store.has_clock_moved:
-                batch.keys.append(_CLOCK_KEY)
+                batch.keys.append(CLOCK_KEY)
                 batch.values.append(b"%d" % store.clock_ms)
                 batch.timestamps.append(max(0, store.clock_ms))
             self._batches[name] = batch
@@ -163,7 +164,7 @@ class TaskState:
             metadata = {**_position_metadata(positions), _STREAM_TIME: b"%d" % self.stream_time_ms}
             oldest: dict[str, bytes] = {}
             for name, rows in changes.items():
-                has_moved = self.stores[name].spec.has_clock and rows.pop(_CLOCK_KEY, None) is not None
+                has_moved = self.stores[name].spec.has_clock and rows.pop(CLOCK_KEY, None) is not None
                 if has_moved:
                     self._drop_old(name, metadata, oldest)
                 if name in positions:
@@ -190,9 +191,9 @@ class TaskState:
         self._accepted_stream_time_ms = self._committed_stream_time_ms = self.stream_time_ms
         metadata = {**_position_metadata({store: position}), _STREAM_TIME: b"%d" % self.stream_time_ms}
         oldest: dict[str, bytes] = {}
-        has_moved = self.stores[store].spec.has_clock and rows.pop(_CLOCK_KEY, None) is not None
+        has_moved = self.stores[store].spec.has_clock and rows.pop(CLOCK_KEY, None) is not None
         if has_moved:
-            clocks = [int(value) for key, value in zip(keys, values, strict=True) if key == _CLOCK_KEY and value]
+            clocks = [int(value) for key, value in zip(keys, values, strict=True) if key == CLOCK_KEY and value]
             self.stores[store].start_clock(clocks[-1])
             self._drop_old(store, metadata, oldest)
         if store in self._dropped_to_ms:

@@ -8,7 +8,7 @@ there are no changelogs. What an app reads of what it writes itself comes after 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, starmap
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ from framework.plan.levels import Group, levels
 from framework.plan.plan import Plan, Sink, Source, SubTopology, table_source
 from framework.records import Headers, Record, Records, TaskId, TopicPartition
 from framework.runtime.buffer import RecordBuffer
+from framework.runtime.files import Writer, read_encoded, read_file
 from framework.runtime.task import Task, TaskPhase
 from state import GlobalState, MemoryBackend, TaskState
 
@@ -86,8 +87,6 @@ def run_batch_on_files(plan: Plan, inputs: Mapping[str, Path], outputs: Mapping[
     Raises:
         ConfigError: a file cannot be read or written, or the app does not read or write its topic.
     """
-    from framework.drivers.files import Writer, read_file
-
     topics, sinks = {topic.name: topic for topic in plan.topics}, _sinks(plan)
     if strangers := [name for name in outputs if name not in sinks]:
         raise ConfigError(f'the app "{plan.app_id}" does not write {", ".join(strangers)}.')
@@ -122,7 +121,12 @@ def _encoded_inputs(plan: Plan, inputs: Mapping[str, Iterable[Any]]) -> dict[str
     sources.update({source.topic: source for sub in plan.sub_topologies for source in sub.sources})
     if strangers := [name for name in inputs if name not in sources]:
         raise ConfigError(f'the app "{plan.app_id}" does not read {", ".join(strangers)}.')
-    return {name: encoded(sources[name], rows) for name, rows in inputs.items()}
+    files = {
+        topic.name: starmap(EncodedRecord, read_encoded(topic.fill, topic))
+        for topic in plan.source_topics
+        if topic.fill is not None
+    }
+    return {**files, **{name: encoded(sources[name], rows) for name, rows in inputs.items()}}
 
 
 def decoded(sink: Sink, output: Output, first_offset: int) -> list[Record]:

@@ -55,6 +55,13 @@ class MemoryTopics:
             if name not in self._topics:
                 self._topics[name] = MemoryTopic(name, count)
 
+    def partitions(self) -> dict[str, int]:
+        """How many partitions each topic has."""
+        return {name: len(topic.partitions) for name, topic in self._topics.items()}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._topics
+
     def __getitem__(self, name: str) -> MemoryTopic:
         return self._topics[name]
 

@@ -40,6 +40,7 @@ from framework.plan.partitions import lay_out
 from framework.plan.plan import StorePlan
 from framework.records import Header, Record, TaskId, TopicPartition
 from framework.runtime.buffer import Batch, RecordBuffer
+from framework.runtime.files import read_encoded
 from framework.runtime.idle import stream_times_to_follow
 from framework.runtime.source_log import rows_of_topic
 from framework.runtime.task import Task, TaskPhase
@@ -89,7 +90,7 @@ class TestDriver:
         self._fingerprints: dict[str, Fingerprint] = {}
         self._load(app)
         self._folder = Path(tempfile.mkdtemp(prefix="penstock-driver-")) if backend == "rocksdb" else None
-        self._backends: dict[TaskId, BytesBackend] = {}
+        self._backends: dict[TaskId, MemoryBackend] = {}
         self._tasks: dict[TaskId, Task] = {}
         self._global = GlobalState((), MemoryBackend(()))
         self._committed: dict[TopicPartition, int] = {}
@@ -104,9 +105,8 @@ class TestDriver:
         check(plan, self._fingerprints)
         self._fingerprints.update(fingerprints(plan))
         self._plan = plan
-        self._layout = lay_out(
-            self._plan, {t.name: t.partitions or self._default_partitions for t in self._plan.topics}
-        )
+        counts = {topic.name: topic.partitions or self._default_partitions for topic in self._plan.topics}
+        self._layout = lay_out(self._plan, {**self._topics.partitions(), **counts})
         self._topics.add(self._layout.partitions)
         self._global_specs = {table.name: table.store_spec() for table in self._plan.global_tables}
         self._serdes = self._find_serdes()
@@ -276,10 +276,12 @@ class TestDriver:
     # Tasks
 
     def _start(self) -> None:
+        self._fill_topics()
         self._global = GlobalState(tuple(self._global_specs.values()), MemoryBackend(list(self._global_specs)))
         for name in self._global_specs:
             for record in self._topics[name].log:
                 self._apply_globally(record)
+        is_migrated = False
         for task_id in self._layout.tasks():
             sub = self._plan.sub_topologies[task_id.sub_topology]
             specs = [store.spec for store in sub.stores]
@@ -296,11 +298,20 @@ class TestDriver:
             task.enter(TaskPhase.RESTORING)
             for store in sub.stores:
                 self._restore(state, store, task_id.partition)
+                is_migrated |= self._migrate(task, store)
             task.enter(TaskPhase.RUNNING)
             self._tasks[task_id] = task
+        if is_migrated:
+            self._commit()
         self._seen_ms = dict.fromkeys(self._tasks, self.now_ms)
         self._due_ms = {call.name: self.now_ms + call.interval_ms for call in self._plan.periodic}
         self._rewind()
+
+    def _fill_topics(self) -> None:
+        for topic in self._plan.source_topics:
+            if topic.fill is not None and not self._topics[topic.name].log:
+                for key, value, timestamp_ms in read_encoded(topic.fill, topic):
+                    self._topics.append(topic.name, key, value, timestamp_ms or self.now_ms)
 
     def _restore(self, state: TaskState, store: StorePlan, partition: int) -> None:
         """Bring a store up to date: from its changelog, or from the topic it holds up to the committed offset."""
@@ -317,12 +328,29 @@ class TestDriver:
             kept = [key for key in rows.keys if key is not None], rows.values, rows.timestamps
         state.restore(store.name, *kept, rows.offsets[-1])
 
+    def _migrate(self, task: Task, store: StorePlan) -> bool:
+        """Fill a store that was never written from that of an earlier version."""
+        migration = store.migration
+        if migration is None or migration.changelog not in self._topics or task.state.position(store.name) >= 0:
+            return False
+        rows: dict[bytes, tuple[bytes, int]] = {}
+        for record in self._topics.after(TopicPartition(migration.changelog, task.id.partition), 0):
+            assert record.key is not None
+            if record.value is None:
+                rows.pop(record.key, None)
+            else:
+                rows[record.key] = record.value, record.timestamp_ms
+        task.take_over(store, rows)
+        return True
+
     def _open_backend(self, task_id: TaskId, stores: Sequence[str]) -> BytesBackend:
         if self._folder is not None:
             from state.rocksdb import RocksBackend
 
             return RocksBackend(self._folder / str(task_id), stores)
-        return self._backends.setdefault(task_id, MemoryBackend(stores))
+        backend = self._backends.setdefault(task_id, MemoryBackend(()))
+        backend.add(stores)
+        return backend
 
     def _stop(self) -> None:
         for task in self._tasks.values():

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from framework.dsl.handlers import declare_handler
+from framework.dsl.migrations import declare_migration
 from framework.dsl.origin import user_line
 from framework.dsl.periodic import periodic_call
 from framework.dsl.processing import add_processor
@@ -18,10 +20,11 @@ from framework.durations import Duration, to_ms
 from framework.errors import DeclarationError
 from framework.naming import is_legal
 from framework.plan.compile import compile_plan
+from framework.plan.migration import with_migrations
 from framework.plan.nodes import Node, SourceNode
-from framework.plan.plan import PeriodicCall, Plan
+from framework.plan.plan import Migration, PeriodicCall, Plan
 from framework.plan.tables import GlobalTableNode
-from framework.plan.topics import TopicSpec, serde_for
+from framework.plan.topics import FILE_SUFFIXES, TopicSpec, serde_for
 from framework.plan.types import TypeRef
 from serde import SerdeError
 
@@ -73,6 +76,7 @@ class App:
         self._global_tables: dict[str, GlobalTableNode] = {}
         self._topologies: dict[str, str] = {}
         self._periodic: dict[str, PeriodicCall] = {}
+        self._migrations: dict[str, Migration] = {}
 
     @overload
     def topic(
@@ -86,6 +90,7 @@ class App:
         replication: int | None = None,
         config: Mapping[str, str] | None = None,
         timestamp: Callable[[V], int] | None = None,
+        fill: str | Path | None = None,
         history: Duration | None = None,
     ) -> Topic[None, V]: ...
 
@@ -101,6 +106,7 @@ class App:
         replication: int | None = None,
         config: Mapping[str, str] | None = None,
         timestamp: Callable[[V], int] | None = None,
+        fill: str | Path | None = None,
         history: Duration | None = None,
     ) -> Topic[K, V]: ...
 
@@ -115,6 +121,7 @@ class App:
         replication: int | None = None,
         config: Mapping[str, str] | None = None,
         timestamp: Callable[[Any], int] | None = None,
+        fill: str | Path | None = None,
         history: Duration | None = None,
     ) -> Topic[Any, Any]:
         """Declare a topic and the types of its keys and values.
@@ -128,6 +135,9 @@ class App:
             replication: how many copies, likewise; None: the broker's default.
             config: settings of the topic, likewise.
             timestamp: takes a record's time from its value, as ms since the epoch; None: the record's own timestamp.
+            fill: a file (.txt, .jsonl, .csv, .parquet) whose records the topic gets when the app starts and finds it
+                empty, for instance the initial state of a class, or reference data of a table. The topic is written
+                in one transaction: whole or not at all, whoever starts beside.
             history: where a parameter of a topology reads the topic as a `Table`: how long the table remembers what
                 keys were, as `to_table(history=)`.
         Raises:
@@ -135,7 +145,9 @@ class App:
         """
         if not is_legal(name):
             raise DeclarationError(f"{user_line()}: {name!r} cannot be a topic's name.")
-        spec = TopicSpec(name, key, value, serde, partitions, replication, dict(config or {}), timestamp)
+        spec = TopicSpec(
+            name, key, value, serde, partitions, replication, dict(config or {}), timestamp, _file(fill, name)
+        )
         for what, known, chosen in (("keys", key, None), ("values", value, serde)):
             try:
                 if known is not None:
@@ -234,6 +246,32 @@ class App:
 
         return declare
 
+    def migrate(self, old: str, *, to: str, type: object) -> Callable[[F], F]:
+        """Declare a function that makes values of a new store from those of a store of an earlier version of the app.
+
+        A task whose new store was never written reads what the old one held, once its stores are restored, and writes
+        what the function returns in its first transaction. Keys and timestamps stay; the old changelog is left as it
+        is, and the declaration may go once every partition has been taken over.
+
+        Args:
+            old: the store of before, which no step of the app keeps any more.
+            to: the store that takes its place, with the same kind of keys.
+            type: of the values of before. The function takes one, and returns the new one, or None to leave it out.
+        Raises:
+            DeclarationError: the types do not fit, or a second migration fills the same store.
+        """
+
+        def declare(function: F) -> F:
+            migration = declare_migration(self.id, old, to, type, function)
+            if before := self._migrations.get(to):
+                raise DeclarationError(
+                    f'{migration.origin}: the store "{to}" is filled by the migration at {before.origin} already.'
+                )
+            self._migrations[to] = migration
+            return function
+
+        return declare
+
     def plan(self) -> Plan:
         """What the declared topologies come to: sub-topologies, stores, internal topics. Needs no Kafka."""
         plan = compile_plan(
@@ -243,7 +281,7 @@ class App:
             idle_timeout_ms=self._idle_timeout_ms,
             reuse_source_topics=self._reuse_source_topics,
         )
-        return replace(plan, periodic=tuple(self._periodic.values()))
+        return with_migrations(replace(plan, periodic=tuple(self._periodic.values())), self._migrations)
 
     def batch(self, inputs: "Mapping[Topic[Any, Any], Iterable[Any]]") -> "BatchOutputs":
         """Run the app over bounded inputs, without Kafka, to their end; final results come out.
@@ -325,6 +363,17 @@ class App:
 def _check_source(topic: object) -> None:
     if not isinstance(topic, Topic):
         raise DeclarationError(f"{user_line()}: sources are topics made by app.topic(), got {topic!r}.")
+
+
+def _file(path: str | Path | None, topic: str) -> Path | None:
+    if path is None:
+        return None
+    if not isinstance(path, str | Path) or Path(path).suffix not in FILE_SUFFIXES:
+        raise DeclarationError(
+            f'{user_line()}: fill= of the topic "{topic}" takes the path of a file that ends in one of '
+            f"{', '.join(FILE_SUFFIXES)}, got {path!r}."
+        )
+    return Path(path)
 
 
 def _to_ms(duration: Duration) -> int:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator
+from types import GenericAlias
 from typing import Any, get_args, get_origin
 
 from framework.dsl.annotations import ArityMismatch, element_of, is_assignable, signature_of, type_name, without_none
@@ -170,10 +171,10 @@ def _initial_topics(scope: Scope, processor: type, parent: Node) -> Iterator[tup
             raise scope.error(f"{what} cannot stand beside ttl=: take one of the two away.", where)
         if topic.spec.is_keyless:
             raise scope.error(f'{what}: the topic "{topic.name}" has no key: declare it with key=.', where)
-        if not is_assignable(topic.spec.value_type, declared.element):
+        if not is_assignable(topic.spec.value_type, _whole_type(declared)):
             raise scope.error(
                 f'{what}: the values of the topic "{topic.name}" are {type_name(topic.spec.value_type)}, but the state '
-                f"is of type {type_name(declared.element)}: correct one of the two.",
+                f"is of type {type_name(_whole_type(declared))}: correct one of the two.",
                 where,
             )
         scope.check_edge("keys", parent.key, topic.spec.key_type, f'the topic "{topic.name}", {what},', where)
@@ -181,6 +182,15 @@ def _initial_topics(scope: Scope, processor: type, parent: Node) -> Iterator[tup
         if source is parent:
             raise scope.error(f'{what}: the class reads the topic "{topic.name}" already: give another.', where)
         yield attribute, source
+
+
+def _whole_type(declared: StateDeclaration) -> object:
+    """What a state holds for one key."""
+    if declared.kind == "list":
+        return GenericAlias(list, (declared.element,))
+    if declared.kind == "map":
+        return GenericAlias(dict, (declared.map_key, declared.element))
+    return declared.element
 
 
 def _check_types(scope: Scope, state: State, where: Origin) -> None:

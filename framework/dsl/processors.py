@@ -120,6 +120,7 @@ class ValueState(StateDeclaration, Generic[T]):
         ttl: it is forgotten when stream time has moved on so far since it was set.
         initial: a topic of values by key. Each of its records sets the value of its key, a tombstone clears it; they
             go before all other records of the task, so what the topic holds is there when the first of these comes.
+            The topic may in turn be filled from a file: `app.topic(…, fill="limits.csv")`.
     """
 
     kind = "value"
@@ -170,12 +171,15 @@ class ListState(StateDeclaration, Generic[T]):
     Args:
         type: the type of an element.
         ttl: an element is forgotten when stream time has moved on so far since it was added.
+        initial: a topic of lists by key, see `ValueState`.
     """
 
     kind = "list"
 
-    def __init__(self, type: type[T], *, ttl: Duration | None = None) -> None:
-        super().__init__(type, ttl=ttl)
+    def __init__(
+        self, type: type[T], *, ttl: Duration | None = None, initial: Topic[Any, list[T]] | None = None
+    ) -> None:
+        super().__init__(type, ttl=ttl, initial=initial)
 
     def get(self) -> list[T]:
         """The elements of the current key, oldest first."""
@@ -213,12 +217,20 @@ class MapState(StateDeclaration, Generic[M, T]):
         key_type: the type of the map's keys.
         value_type: the type of its values.
         ttl: a key of the map is forgotten when stream time has moved on so far since it was put.
+        initial: a topic of dicts by key, see `ValueState`.
     """
 
     kind = "map"
 
-    def __init__(self, key_type: type[M], value_type: type[T], *, ttl: Duration | None = None) -> None:
-        super().__init__(value_type, map_key=key_type, ttl=ttl)
+    def __init__(
+        self,
+        key_type: type[M],
+        value_type: type[T],
+        *,
+        ttl: Duration | None = None,
+        initial: Topic[Any, dict[M, T]] | None = None,
+    ) -> None:
+        super().__init__(value_type, map_key=key_type, ttl=ttl, initial=initial)
 
     @overload
     def get(self, key: M) -> T | None: ...

@@ -196,6 +196,10 @@ class ValueView(StateView):
         """True if there is a value."""
         return self._live(self._cell[self._cursor.key])
 
+    def fill(self, value: Any) -> None:
+        """Set it from a record of an initial topic."""
+        self.set(value)
+
     def clear(self) -> None:
         """Forget the value."""
         self._delete(self._cursor.key)
@@ -241,6 +245,13 @@ class ListView(StateView):
     def exists(self) -> bool:
         """True if there is at least one element."""
         return bool(self._elements())
+
+    def fill(self, value: list[Any]) -> None:
+        """Set it from a record of an initial topic."""
+        if value:
+            self.put(value)
+        else:
+            self.clear()
 
     def clear(self) -> None:
         """Forget all elements."""
@@ -336,6 +347,12 @@ class MapView(StateView):
     def exists(self) -> bool:
         """True if the map has at least one key."""
         return next(self._rows(), None) is not None
+
+    def fill(self, value: dict[Any, Any]) -> None:
+        """Set it from a record of an initial topic."""
+        self.clear()
+        for key, item in value.items():
+            self.put(key, item)
 
     def clear(self) -> None:
         """Forget all keys of the map."""

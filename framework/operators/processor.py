@@ -178,7 +178,7 @@ class ProcessorOperator(Operator, FlushingOperator):
             if value is None:
                 view.clear()
             else:
-                view.set(value)
+                view.fill(value)
         self._finish()
 
     def process(self, chunk: Chunk) -> Chunk:

@@ -14,6 +14,7 @@ import msgspec
 from framework.errors import ProgramChanged
 from framework.plan.nodes import Node
 from framework.plan.plan import Plan, StorePlan
+from framework.plan.processors import INITIAL
 from serde.shapes import Shape, difference, shape_of
 
 # Names of fields of nodes, and of what they hold, that say what a store's keys and values mean. All others may change.
@@ -85,8 +86,8 @@ def check(plan: Plan, before: Mapping[str, Fingerprint]) -> None:
             node = stores[name].node
             raise ProgramChanged(
                 f'{node.origin}: the step "{node.name}" does not fit the state it left in "{name}": {reason}.\n'
-                "Set it back, or give the step another name (name=…): it begins anew then, and the old state is kept; "
-                "or start over with `penstock reset`."
+                "Set it back; or give the step another name (name=…), under which it begins anew, or with the old "
+                "state if a function declared with @app.migrate converts it; or start over with `penstock reset`."
             )
 
 
@@ -95,8 +96,9 @@ def _mismatch(now: Fingerprint, before: Fingerprint) -> str | None:
         return f"it was {before.step}() and is {now.step}()"
     if now.log != before.log:
         return f"it was restored from {before.log} and is from {now.log} (App(reuse_source_topics=…))"
+    # Reason: a topic that fills a state would write over what it holds; that it fills it no more does no harm.
     for size in sorted({*now.sizes, *before.sizes}):
-        if now.sizes.get(size) != before.sizes.get(size):
+        if now.sizes.get(size) != before.sizes.get(size) and not (size == INITIAL and size not in now.sizes):
             return f"its {size} was {before.sizes.get(size)} and is {now.sizes.get(size)}"
     if now.key != before.key:
         return f"its keys have changed: {difference(now.key, before.key) or 'they are of another type'}"

@@ -64,7 +64,24 @@ def lay_out(plan: Plan, existing: Mapping[str, int]) -> Layout:
     layout = Layout(plan, partitions)
     for sub in plan.sub_topologies:
         partitions.update({store.changelog: layout.task_count(sub) for store in sub.stores})
+        partitions.update(_of_migrations(sub, existing, layout.task_count(sub)))
     return layout
+
+
+def _of_migrations(sub: SubTopology, existing: Mapping[str, int], tasks: int) -> dict[str, int]:
+    """The changelogs of stores of an earlier version that are there."""
+    found = {}
+    for store in sub.stores:
+        if store.migration is None or store.migration.changelog not in existing:
+            continue
+        topic, count = store.migration.changelog, existing[store.migration.changelog]
+        if count != tasks:
+            raise TopicError(
+                f'{store.migration.origin}: the state of "{store.migration.old}" in {topic} has {count} partitions, '
+                f'but "{store.name}" has {tasks}, so their keys do not meet: set the partitions of the input back.'
+            )
+        found[topic] = count
+    return found
 
 
 def _follow(plan: Plan, topic: str, reader: int, partitions: Mapping[str, int]) -> int | None:

@@ -48,16 +48,38 @@ class Sink:
 
 
 @dataclass(frozen=True)
+class Migration:
+    """How a store that is empty is filled from the changelog of one that was.
+
+    Attributes:
+        old: the store of before.
+        to: the store that takes its place; it has the same keys.
+        value_serde: reads the values of before.
+        convert: the new value for an old one; None: the key is left out.
+        changelog: the topic that holds the state of before.
+    """
+
+    old: str
+    to: str
+    changelog: str
+    value_serde: Serde[Any]
+    convert: Callable[[Any], Any]
+    origin: Origin
+
+
+@dataclass(frozen=True)
 class StorePlan:
     """A store and the topic that makes it durable: a changelog, or with `is_source` the user's topic that fills it.
 
-    The position of the first kind is an offset of the changelog, that of the second one of the source topic.
+    The position of the first kind is an offset of the changelog, that of the second one of the source topic. With a
+    `migration` it is filled from the store of before, if it was never written.
     """
 
     spec: StoreSpec
     node: Node
     changelog: str
     is_source: bool = False
+    migration: Migration | None = None
 
     @property
     def name(self) -> str:

@@ -27,6 +27,8 @@ from state import StoreSpec
 
 Clock = Literal["event", "wall"]
 TIMERS = "timers"
+INITIAL = "initial topic"
+"""The mark of a store that a topic fills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,14 @@ class ProcessorNode(Node):
     def marks(self, store: str) -> dict[str, int | str]:
         for state in self.states:
             if store == f"{self.name}.{state.attribute}":
-                return {"kind": state.kind, "time to live": "none" if state.ttl_ms is None else "some"}
+                marks: dict[str, int | str] = {
+                    "kind": state.kind,
+                    "time to live": "none" if state.ttl_ms is None else "some",
+                }
+                if state.attribute in self.initial:
+                    source = self.parents[1 + self.initial.index(state.attribute)]
+                    marks[INITIAL] = source.topic.name if isinstance(source, SourceNode) else source.name
+                return marks
         return {}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from framework.plan.types import UNKNOWN
@@ -10,6 +11,8 @@ from serde import Serde, for_type
 
 # Reason: Kafka 4 refuses records stamped more than an hour ahead unless told otherwise; event times may well be.
 _ANY_FUTURE = {"message.timestamp.after.max.ms": "9223372036854775807"}
+FILE_SUFFIXES = (".txt", ".jsonl", ".ndjson", ".csv", ".parquet")
+"""Of the files that records are read from and written to."""
 _KEEP_ALL = {"retention.ms": "-1", "retention.bytes": "-1"}
 
 
@@ -18,6 +21,7 @@ class TopicSpec:
     """A topic as the user declared it.
 
     `key_type` None: keyless, keys are neither read nor written. `timestamp` takes a record's time (ms) from its value.
+    `fill` is the file whose records an empty topic gets when the app starts.
     """
 
     name: str
@@ -28,10 +32,17 @@ class TopicSpec:
     replication: int | None = None
     config: Mapping[str, str] = field(default_factory=dict)
     timestamp: Callable[[Any], int] | None = None
+    fill: Path | None = None
 
     @property
     def is_keyless(self) -> bool:
         return self.key_type is None or self.key_type is type(None)
+
+    @property
+    def creation_config(self) -> dict[str, str]:
+        """The settings it is created with, where the app creates it."""
+        # Reason: what a file has filled is not written again, so it must not expire.
+        return {**({"retention.ms": "-1"} if self.fill is not None else {}), **self.config}
 
 
 class TopicRole(StrEnum):

@@ -49,7 +49,9 @@ class Assignment:
         self._layout, self._settings, self._folder = layout, settings, folder
         self._consumer, self._intake = consumer, intake
         group = layout.plan.app_id
-        self._restorer = Restorer(kafka.restore_consumer(settings, group), kafka.end_consumer(settings, group))
+        self._restorer = Restorer(
+            kafka.restore_consumer(settings, group), kafka.end_consumer(settings, group), layout.partitions
+        )
         self.global_tables = GlobalTables(
             layout,
             lambda stores: RocksBackend(folder.task_path(_GLOBAL), stores),
@@ -133,14 +135,16 @@ class Assignment:
         if assigned:
             log.info("assigned tasks %s", " ".join(map(str, assigned)))
 
-    def advance_restores(self) -> None:
-        """Restore a little, and begin to read for the tasks that are complete."""
+    def advance_restores(self) -> list[Task]:
+        """Restore a little, and begin to read for the tasks that are complete; these."""
+        started: list[Task] = []
         if self._restorer.is_active:
             restored = self._restorer.step(_RESTORING_POLL_S)
             self._awaiting_offsets += [task for task in restored if task not in self._starts]
-            self._start_reading([task for task in restored if task in self._starts])
+            started += self._start_reading([task for task in restored if task in self._starts])
         if self._awaiting_offsets and monotonic_ms() >= self._next_question_ms:
-            self._ask_for_offsets()
+            started += self._ask_for_offsets()
+        return started
 
     def close(self) -> None:
         """Close what is left, and let another process have the folder."""
@@ -172,18 +176,18 @@ class Assignment:
         if inputs or is_answer:
             self._consumer.incremental_unassign([kafka.TopicPartition(*tp) for tp in inputs])
 
-    def _ask_for_offsets(self) -> None:
-        """Find out where the group has committed; offsets of an open transaction are waited for."""
+    def _ask_for_offsets(self) -> list[Task]:
+        """Find out where the group has committed; offsets of an open transaction are waited for. What runs by it."""
         tasks = self._awaiting_offsets
         places = [kafka.TopicPartition(*tp) for task in tasks for tp in self._layout.inputs(task.id)]
         try:
             found = kafka.calling("ask for committed offsets", self._consumer.committed, places, _COMMITTED_TIMEOUT_S)
         except (RetriableError, BrokerUnreachable) as error:
             self._ask_later(str(error))
-            return
+            return []
         if errors := [place.error for place in found if place.error is not None]:
             self._ask_later(str(errors[0]))
-            return
+            return []
         self._awaiting_offsets = []
         committed = {TopicPartition(place.topic, place.partition): place.offset for place in found}
         complete: list[Task] = []
@@ -192,12 +196,12 @@ class Assignment:
             task.committed_offsets = {tp: max(offset, 0) for tp, offset in starts.items()}
             if self._restorer.catch_up(task, task.committed_offsets):
                 complete.append(task)
-        self._start_reading(complete)
+        return self._start_reading(complete)
 
-    def _start_reading(self, tasks: Sequence[Task]) -> None:
-        """Let these run, from where the group has committed."""
+    def _start_reading(self, tasks: list[Task]) -> list[Task]:
+        """Let these run, from where the group has committed; they are returned."""
         if not tasks:
-            return
+            return tasks
         starts = {tp: offset for task in tasks for tp, offset in self._starts[task].items()}
         self._consumer.incremental_assign(
             [kafka.TopicPartition(*tp, o if o >= 0 else kafka.OFFSET_BEGINNING) for tp, o in starts.items()]
@@ -205,7 +209,9 @@ class Assignment:
         for task in tasks:
             task.enter(TaskPhase.RUNNING)
             self._intake.attach(task, list(self._starts.pop(task)), wall_clock_ms())
+            self._restorer.take_over(task)
         log.info("running tasks %s", " ".join(str(task.id) for task in tasks))
+        return tasks
 
     def _ask_later(self, reason: str) -> None:
         """The answer may wait for a transaction of an earlier owner; the other tasks have their turn meanwhile."""

@@ -8,7 +8,8 @@ Trap: the client takes milliseconds for settings that end in .ms, and seconds fo
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from typing import Any, Literal, TypeVar
 
 from confluent_kafka import (
@@ -164,19 +165,34 @@ def read_partition(settings: Settings, topic: str, partition: int, timeout_s: fl
     Raises:
         BrokerUnreachable, FatalError: they cannot be read, or not in that time.
     """
+    return list(_records_of(settings, topic, partition, timeout_s))
+
+
+def has_records(settings: Settings, topic: str, partition: int, timeout_s: float) -> bool:
+    """Whether a partition has a committed record.
+
+    Raises:
+        BrokerUnreachable, FatalError: as `read_partition`.
+    """
+    with closing(_records_of(settings, topic, partition, timeout_s)) as records:
+        return next(records, None) is not None
+
+
+def _records_of(settings: Settings, topic: str, partition: int, timeout_s: float) -> Generator[Message, None, None]:
     consumer = restore_consumer(settings, f"{topic}-reader")
-    found: list[Message] = []
     deadline = time.monotonic() + timeout_s
     try:
-        low, _ = calling(f"read {topic}", lambda: consumer.get_watermark_offsets(TopicPartition(topic, partition)))
+        place = TopicPartition(topic, partition)
+        # Reason: a partition that was made a moment ago may have no leader yet.
+        low, _ = insisting(f"read {topic}", consumer.get_watermark_offsets, place, within_s=timeout_s)
         consumer.assign([TopicPartition(topic, partition, low)])
         while time.monotonic() < deadline:
             for message in consumer.consume(1_000, 0.05):
                 error = message.error()
                 if error is None:
-                    found.append(message)
+                    yield message
                 elif error.code() == KafkaError._PARTITION_EOF:
-                    return found
+                    return
                 else:
                     raise translate(error, f"read {topic}")
     finally:

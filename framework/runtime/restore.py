@@ -5,6 +5,9 @@ commit it after the task has moved. So: take the changelog's end as a reader of 
 committed records until that end is reached, not merely until there is nothing more to read; only then ask for the
 committed offsets. The wait ends at the latest when the broker aborts that transaction (`transaction_timeout`).
 
+A store that was never written and has a migration is filled from the changelog of the store of before, which is read to
+its end by the same rule, since its last owner may be a zombie of the earlier version.
+
 A store without a changelog, which holds the records of a topic that its task reads, is complete when it holds those
 below the committed offset. So it comes second (`catch_up`), when that is known and can change no more.
 """
@@ -12,8 +15,9 @@ below the committed offset. So it comes second (`catch_up`), when that is known 
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from framework.plan.plan import StorePlan
 from framework.records import TopicPartition
@@ -29,16 +33,21 @@ _CALL_TIMEOUT_S = 10.0
 _GIVE_UP_S = 60.0
 
 
+Rows = dict[bytes, tuple[bytes, int]]
+
+
 @dataclass(slots=True)
 class _Part:
     """The stores that are being restored from one log; several may hold the same topic.
 
     Of a topic (`is_source`) the records below `end_offset` count; a changelog is read to its end, at or after that.
+    Of a store of before (`rows`) the latest records are kept, for the migration of the one store.
     """
 
     task: Task
     stores: list[StorePlan]
     end_offset: int
+    rows: Rows | None = None
 
     @property
     def is_source(self) -> bool:
@@ -57,13 +66,14 @@ class _Progress:
 
 
 class Restorer:
-    """Owns the restore consumer; `step` does a little at a time."""
+    """Owns the restore consumer; `step` does a little at a time. `topics` are those that are there."""
 
-    def __init__(self, reader: kafka.Consumer, ends: kafka.Consumer) -> None:
-        self._reader, self._ends = reader, ends
+    def __init__(self, reader: kafka.Consumer, ends: kafka.Consumer, topics: Container[str]) -> None:
+        self._reader, self._ends, self._topics = reader, ends, topics
         self._parts: dict[TopicPartition, _Part] = {}
         self._active: dict[Task, _Progress] = {}
         self._ready: list[Task] = []
+        self._taken_over: dict[Task, list[tuple[StorePlan, Rows]]] = defaultdict(list)
         self._old: set[Task] = set()  # those whose topics may have forgotten deletions that they missed
 
     @property
@@ -80,6 +90,7 @@ class Restorer:
         self._old.discard(task)
         if is_old:
             self._old.add(task)
+        self._taken_over.pop(task, None)
         progress = self._active[task] = _Progress(task, time.monotonic())
         for store in task.sub.stores:
             if not store.is_source:
@@ -115,12 +126,8 @@ class Restorer:
         committed: int | None = None,
     ) -> None:
         """Begin to read a log: a changelog, or with the `committed` offset a topic up to there."""
-        task, place = progress.task, kafka.TopicPartition(*tp)
-        low, high = kafka.insisting(
-            f"find the end of {tp}",
-            lambda: self._ends.get_watermark_offsets(place, timeout=_CALL_TIMEOUT_S),
-            within_s=_GIVE_UP_S,
-        )
+        task = progress.task
+        low, high = self._bounds(tp)
         # Reason: a topic that was deleted and made anew may end before the offset that is committed.
         end = high if committed is None else min(high, committed)
         # Reason: a changelog's last record is followed by its transaction's marker: two before the end is complete.
@@ -141,9 +148,46 @@ class Restorer:
         progress.waiting.add(tp)
         self._reader.incremental_assign([kafka.TopicPartition(*tp, first)])
 
+    def take_over(self, task: Task) -> None:
+        """Put what was read for migrations into the task's stores.
+
+        Reason: not before the task runs, since it is committed by the next transaction, and only the offsets of a task
+        that runs let the broker refuse a worker that has lost it.
+
+        Raises:
+            FatalError: a value cannot be converted.
+        """
+        for store, rows in self._taken_over.pop(task, ()):
+            task.take_over(store, rows)
+
+    def _bounds(self, tp: TopicPartition) -> tuple[int, int]:
+        """The first offset of a log, and the one after its last record, of whatever transaction."""
+        place = kafka.TopicPartition(*tp)
+        bounds: tuple[int, int] = kafka.insisting(
+            f"find the end of {tp}",
+            lambda: self._ends.get_watermark_offsets(place, timeout=_CALL_TIMEOUT_S),
+            within_s=_GIVE_UP_S,
+        )
+        return bounds
+
+    def _start_migrations(self, progress: _Progress) -> None:
+        """Begin to read the stores of before for those that were never written."""
+        task = progress.task
+        for store in task.sub.stores:
+            migration = store.migration
+            if migration is None or migration.changelog not in self._topics or task.state.position(store.name) >= 0:
+                continue
+            tp = TopicPartition(migration.changelog, task.id.partition)
+            low, end = self._bounds(tp)
+            if low < end:
+                self._parts[tp] = _Part(task, [store], end, rows={})
+                progress.waiting.add(tp)
+                self._reader.incremental_assign([kafka.TopicPartition(*tp, low)])
+
     def stop(self, task: Task) -> None:
         """Forget a task, which is not ours any more."""
         self._old.discard(task)
+        self._taken_over.pop(task, None)
         progress = self._active.pop(task, None)
         if progress is not None:
             self._unassign(progress.waiting)
@@ -192,9 +236,14 @@ class Restorer:
         if part.is_source:
             for store in part.stores:
                 part.task.state.restore(store.name, [], [], [], part.end_offset - 1)
+        elif part.rows is not None:
+            self._taken_over[part.task].append((part.stores[0], part.rows))
+            log.info("task %s: %s takes over %d rows of %s", part.task.id, part.stores[0].name, len(part.rows), tp)
         self._unassign({tp})
         progress = self._active[part.task]
         progress.waiting.discard(tp)
+        if not progress.waiting and not part.is_source and part.rows is None:
+            self._start_migrations(progress)
         self._finish_if_done(progress)
 
     def _start_again(self, tp: TopicPartition) -> None:
@@ -204,13 +253,19 @@ class Restorer:
         progress = self._active[part.task]
         self._unassign({tp})
         progress.waiting.discard(tp)
-        self._start_log(progress, tp, part.stores, committed=part.end_offset if part.is_source else None)
+        if part.rows is not None:
+            self._start_migrations(progress)
+        else:
+            self._start_log(progress, tp, part.stores, committed=part.end_offset if part.is_source else None)
         self._finish_if_done(progress)
 
     def _restore(self, part: _Part, messages: list[kafka.Message]) -> bool:
         """Apply records; True if nothing more can follow."""
         if part.is_source:
             return self._restore_topic(part, messages)
+        if part.rows is not None:
+            _keep_latest(part.rows, messages)
+            return False
         self._restore_changelog(part, messages)
         return False
 
@@ -262,3 +317,13 @@ class Restorer:
                 "%s task %s: %d records in %.2f s",
                 progress.verb, progress.task.id, progress.records, time.monotonic() - progress.started,
             )  # fmt: skip
+
+
+def _keep_latest(rows: Rows, messages: list[kafka.Message]) -> None:
+    for message in messages:
+        key: Any = message.key()
+        value: Any = message.value()
+        if value is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = value, message.timestamp()[1]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from framework.config import Settings, load_settings
 from framework.errors import ConfigError, LocalStateError
 from framework.runtime import kafka
+from framework.runtime.fill import fill_topics
 from framework.runtime.plan_log import PlanLog
 from framework.runtime.supervisor import supervise
 from framework.runtime.topics import Topics
@@ -51,6 +52,7 @@ def run_worker(app: "App", settings: Settings, *, index: int) -> None:
         plan_log.check(plan)
         layout = topics.prepare(plan)
         plan_log.write(plan)
+        fill_topics(plan, settings, dict(layout.partitions))
         identity = name if is_static else f"{name}-{uuid.uuid4().hex[:12]}"
         worker = Worker(layout, settings, identity=identity, is_static=is_static, state_folder=folder)
     except BaseException:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from framework.errors import RecordError, TimeError
+from framework.errors import FatalError, RecordError, TimeError
 from framework.operators import Output, Pipeline, StepFailed
-from framework.plan.plan import SubTopology
+from framework.plan.plan import StorePlan, SubTopology
 from framework.records import Records, TaskId, TopicPartition
 from framework.runtime.buffer import Batch, one_by_one
 from framework.runtime.clock import wall_clock_ms
-from state import ChangelogBatch, KeyValueStore, TaskState, ValueNotStorable
+from state import CLOCK_KEY, ChangelogBatch, KeyValueStore, TaskState, ValueNotStorable
 from state.keys import MAX_TIME
 
 
@@ -139,6 +139,37 @@ class Task:
         self._keep()
         for tp, records, _ in batch:
             self.next_offsets[tp] = records.offsets[-1] + 1
+
+    def take_over(self, store: StorePlan, rows: Mapping[bytes, tuple[bytes, int]]) -> None:
+        """Fill a store with what one of an earlier version held, as changes of the next transaction.
+
+        Args:
+            store: with a migration; nothing was ever written to it.
+            rows: by key the encoded value and the timestamp (ms) of before.
+        Raises:
+            FatalError: a value cannot be read, converted or written.
+        """
+        migration, target = store.migration, self.state.stores[store.name]
+        assert migration is not None
+        changes: dict[bytes, tuple[Any, int]] = {}
+        for key, (data, timestamp) in rows.items():
+            if key == CLOCK_KEY:
+                target.clock_ms = int(data)
+                continue
+            try:
+                value = migration.convert(migration.value_serde.deserialize(data))
+                if value is not None:
+                    store.spec.value_serde.serialize(value)
+                    changes[key] = (value, timestamp)
+            except Exception as error:
+                raise FatalError(
+                    f'task {self.id}: the migration of "{migration.old}" to "{store.name}" ({migration.origin}) failed '
+                    f"at the key {key!r}, value {data!r}: {type(error).__name__}: {error}.\nNothing was written; "
+                    "correct the function or its type= and start again."
+                ) from error
+        target.put_many(changes)
+        # Reason: what was known before is no change to tell downstream.
+        self.state.settle()
 
     def timed(self, tp: TopicPartition, records: Records) -> Records:
         """The records with the timestamps that their order goes by; those that have none keep the record's own."""

@@ -60,7 +60,7 @@ class Topics:
         self._create(
             {
                 spec.name: kafka.NewTopic(
-                    spec.name, spec.partitions or partitions, spec.replication or -1, config=dict(spec.config)
+                    spec.name, spec.partitions or partitions, spec.replication or -1, config=spec.creation_config
                 )
                 for spec in missing
             }

@@ -143,7 +143,10 @@ class Worker:
         if self._transaction.is_open and (not messages or self._is_commit_due()):
             self._guarded(self._commit)
         self._purge.step(monotonic_ms())
-        self._assignment.advance_restores()
+        started = self._assignment.advance_restores()
+        if any(task.is_touched for task in started):
+            # Reason: what a task took over from an earlier version is committed without waiting for a record.
+            self._guarded(self._begin)
 
     def _poll_timeout_s(self) -> float:
         if self._assignment.is_restoring:

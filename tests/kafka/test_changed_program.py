@@ -1,5 +1,6 @@
 """A changed program on the state that it left, and starting it over, on a real broker."""
 
+import os
 import subprocess
 import sys
 import uuid
@@ -13,7 +14,7 @@ _TIMEOUT_S = 120
 _APP = """
 from framework import App, Stream, Table
 app = App("{app_id}")
-orders = app.topic("{app_id}-orders", key=str, value=int, partitions=2)
+orders = app.topic("{app_id}-orders", key=str, value=int, partitions={partitions})
 results = app.topic("{app_id}-results", key=str, value={result})
 @app.topology(orders, to=results)
 def total(orders: Stream[str, int]) -> Table[str, {result}]:
@@ -25,31 +26,37 @@ _COUNT = '.group_by_key().count(name="totals")'
 class Program:
     """An app in a folder of its own, whose steps change."""
 
-    def __init__(self, folder: Path, servers: str) -> None:
-        self.id = f"changed-{uuid.uuid4().hex[:8]}"
+    def __init__(self, folder: Path, servers: str, partitions: int = 2) -> None:
+        self.id, self.partitions = f"changed-{uuid.uuid4().hex[:8]}", partitions
         self._folder, self._servers = folder, servers
 
     def write(self, steps: str, result: str = "int") -> None:
-        (self._folder / "shop.py").write_text(_APP.format(app_id=self.id, steps=steps, result=result))
-
-    def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "framework.cli.main", *words, "-b", self._servers, "--state-dir", "state"]
-        return subprocess.run(
-            command, cwd=self._folder, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S
+        (self._folder / "shop.py").write_text(
+            _APP.format(app_id=self.id, steps=steps, result=result, partitions=self.partitions)
         )
 
-    def run(self) -> "subprocess.CompletedProcess[str]":
-        return self.command("run", "shop", "--create-topics", "--until-end")
+    def command(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "framework.cli.main", *words, "-b", self._servers, "--state-dir", "state"]
+        return subprocess.run(
+            command, cwd=self._folder, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S,
+            env={**os.environ, **environment},
+        )  # fmt: skip
+
+    def run(self, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return self.command("run", "shop", "--create-topics", "--until-end", **environment)
 
 
 @pytest.fixture
 def program(kafka: Any, tmp_path: Path) -> Program:
     """Has counted three orders of "a"."""
-    program = Program(tmp_path, kafka.bootstrap)
+    return counted(Program(tmp_path, kafka.bootstrap), kafka)
+
+
+def counted(program: Program, kafka: Any, **environment: str) -> Program:
     program.write(_COUNT)
-    kafka.topic(f"{program.id}-orders", 2)
+    kafka.topic(f"{program.id}-orders", program.partitions)
     kafka.send(f"{program.id}-orders", [(b"a", n.to_bytes(8, "big")) for n in (1, 2, 3)])
-    ended = program.run()
+    ended = program.run(**environment)
     assert ended.returncode == 0, ended.stderr
     return program
 
@@ -107,3 +114,40 @@ def test_reset_to_end_leaves_out_what_was_there(kafka: Any, program: Program) ->
     ended = program.run()
     assert ended.returncode == 0, ended.stderr
     assert results(kafka, program) == [3, 1]
+
+
+_CONVERT = """
+@app.migrate("totals", to="texts", type=int)
+def convert(count: int) -> str:
+    return {result}
+"""
+_TEXTS = '.group_by_key().aggregate("", lambda text, n: f"{text}+{n}", name="texts")'
+
+
+def test_state_taken_over_survives_a_kill_in_its_first_transaction(kafka: Any, tmp_path: Path) -> None:
+    # One partition, so that the first commit is that of the state; one name, so that nobody waits for the dead member.
+    same = {"PENSTOCK_INSTANCE": "a"}
+    program = counted(Program(tmp_path, kafka.bootstrap, partitions=1), kafka, **same)
+    program.write(_TEXTS + _CONVERT.format(result="str(count)"), "str")
+    kafka.send(f"{program.id}-orders", [(b"a", (4).to_bytes(8, "big"))])
+    killed = program.run(**same, PENSTOCK_FAILPOINTS="after-changelog=1")
+    assert "takes over 1 rows" in killed.stderr
+    assert "failpoint after-changelog" in killed.stderr
+    again = program.run(**same)
+    assert again.returncode == 0, again.stderr
+    assert "takes over 1 rows" in again.stderr
+    # It is not converted a second time, for the store has been written.
+    program.write(_TEXTS + _CONVERT.format(result="str(1 // 0)"), "str")
+    kafka.send(f"{program.id}-orders", [(b"a", (5).to_bytes(8, "big"))])
+    last = program.run(**same)
+    assert last.returncode == 0, last.stderr
+    assert [r.value for r in kafka.read(f"{program.id}-results")][1:] == [b"3+4", b"3+4+5"]
+
+
+def test_state_that_cannot_be_converted_stops_the_worker_and_nothing_is_written(kafka: Any, program: Program) -> None:
+    program.write(_TEXTS + _CONVERT.format(result="str(1 // (count - 3))"), "str")
+    kafka.send(f"{program.id}-orders", [(b"a", (4).to_bytes(8, "big"))])
+    ended = program.run()
+    assert ended.returncode != 0
+    assert 'the migration of "totals" to "texts"' in ended.stderr
+    assert kafka.read(f"{program.id}-texts-changelog") == []

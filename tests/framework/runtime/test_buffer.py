@@ -77,3 +77,23 @@ def test_buffer_limit_cuts_in_the_merged_order() -> None:
     buffer.add(RIGHT, records(2, 4, 6))
     assert taken(buffer, limit=3) == [("left", 1), ("right", 2), ("left", 3)]
     assert taken(buffer, limit=3) == [("right", 4), ("left", 5)]
+
+
+def test_buffer_first_topic_goes_before_smaller_timestamps_until_it_is_drained() -> None:
+    buffer = RecordBuffer([LEFT, RIGHT], first_topics={"right"})
+    buffer.add(LEFT, records(1))
+    buffer.drained(LEFT)
+    assert taken(buffer) == []
+    buffer.add(RIGHT, records(8, 9))
+    assert taken(buffer) == [("right", 8), ("right", 9)]
+    assert taken(buffer) == []
+    buffer.drained(RIGHT)
+    assert taken(buffer) == [("left", 1)]
+
+
+def test_buffer_later_record_of_a_first_topic_goes_before_what_waits() -> None:
+    buffer = RecordBuffer([LEFT, RIGHT], first_topics={"right"})
+    buffer.drained(RIGHT)
+    buffer.add(LEFT, records(1))
+    buffer.add(RIGHT, records(9))
+    assert taken(buffer) == [("right", 9)]

@@ -1,4 +1,4 @@
-"""Files as inputs and outputs of a batch. The suffix says the format.
+"""Files as inputs and outputs of a batch, and as what fills a topic. The suffix says the format.
 
 | suffix | a record |
 |---|---|
@@ -78,6 +78,20 @@ def read_file(path: Path, topic: TopicSpec) -> Iterator[Record]:
     if not path.is_file():
         raise ConfigError(f'the input file {path} for the topic "{topic.name}" does not exist.')
     return _READERS[_format_of(path)](path, topic)
+
+
+def read_encoded(path: Path, topic: TopicSpec) -> Iterator[tuple[bytes | None, bytes | None, int]]:
+    """The records of a file as they lie in their topic: key, value, timestamp (ms, 0 if the file has none).
+
+    Raises:
+        ConfigError: as `read_file`.
+    """
+    key_serde = None if topic.is_keyless else serde_for(topic.key_type)
+    value_serde = serde_for(topic.value_type, topic.format)
+    for record in read_file(path, topic):
+        key = None if key_serde is None or record.key is None else key_serde.serialize(record.key)
+        value = None if record.value is None else value_serde.serialize(record.value)
+        yield key, value, record.timestamp_ms
 
 
 def _format_of(path: Path) -> str:
