@@ -34,6 +34,7 @@ from framework.errors import (
     AbortableError,
     BrokerUnreachable,
     ClientLost,
+    ConfigError,
     FatalError,
     FencedError,
     RetriableError,
@@ -73,9 +74,19 @@ def _common(settings: Settings) -> dict[str, Any]:
 
 
 def admin_client(settings: Settings) -> AdminClient:
-    """For topics and offsets."""
-    # Reason: where nobody answers, the client logs an error twenty times a second; our exception says it once.
-    return AdminClient({**_common(settings), "log_level": 2})
+    """For topics and offsets. The first client of a start, so it is the one that finds out what settings it has.
+
+    Raises:
+        ConfigError: the client does not know one of `kafka.…`, or not its value.
+    """
+    try:
+        # Reason: where nobody answers, the client logs an error twenty times a second; our exception says it once.
+        return AdminClient({**_common(settings), "log_level": 2})
+    except KafkaException as error:
+        raise ConfigError(
+            f"the Kafka client refuses a setting: {error.args[0].str()}. Correct or remove it; those given are "
+            f"{', '.join(f'kafka.{name}' for name in settings.kafka) or 'none'}."
+        ) from error
 
 
 def group_consumer(settings: Settings, group: str, identity: str | None, *, tells_ends: bool = False) -> Consumer:

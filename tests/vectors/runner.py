@@ -44,6 +44,12 @@ def cases(file: str, *prefixes: str) -> list[Any]:
     return [pytest.param(case, id=case["id"]) for case in found]
 
 
+def structured(*ids: str) -> pytest.MarkDecorator:
+    """Run a test with the cases of Structured Streaming that have these ids: its parameter `case`."""
+    by_id = {case["id"]: case for case in load("structured.yaml")}
+    return pytest.mark.parametrize("case", [pytest.param(by_id[name], id=name) for name in ids])
+
+
 def check(case: Case, built: Built) -> None:
     """Feed the steps of a case, and compare what each gives."""
     with TestDriver(built.app, **built.driver_options) as driver:

@@ -12,9 +12,8 @@ import pytest
 from framework import App, Stream, Table
 from framework.dsl import Topic
 from framework.testing import TestDriver
-from tests.vectors.runner import load
+from tests.vectors.runner import Case, structured
 
-CASES = {case["id"]: case for case in load("structured.yaml")}
 FOREVER = "365000d"
 
 
@@ -68,22 +67,24 @@ class Windowed:
                     driver.restart()
 
 
+@structured("V-G6")
 @pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("kind", ["left_outer", "right_outer", "full_outer", "left_semi"])
-def test_v_g6_windowed_joins(kind: str, restarts: bool) -> None:
-    case = CASES["V-G6"]
+def test_v_g6_windowed_joins(case: Case, kind: str, restarts: bool) -> None:
     Windowed(kind, grace="10s").check(case["steps_in"], case[kind], restarts=restarts)
 
 
+@structured("V-G3")
 @pytest.mark.parametrize(("part", "grace"), [("without", FOREVER), ("with_on_left_only", "10s")])
-def test_v_g3_inner_join_on_windows(part: str, grace: str) -> None:
-    steps = CASES["V-G3"][part]
+def test_v_g3_inner_join_on_windows(case: Case, part: str, grace: str) -> None:
+    steps = case[part]
     Windowed("inner", grace=grace).check(
         [step["in"] for step in steps], [step["new"] for step in steps], restarts=False
     )
 
 
-def test_v_g2_inner_join_without_limit() -> None:
+@structured("V-G2")
+def test_v_g2_inner_join_without_limit(case: Case) -> None:
     app = App("unlimited")
     lefts, rights = app.topic("L", key=int, value=int), app.topic("R", key=int, value=int)
     out = app.topic("out", key=int, value=list[int])
@@ -93,7 +94,7 @@ def test_v_g2_inner_join_without_limit() -> None:
         return lefts.join(rights, value=lambda left, right: [2 * left, 3 * right], within=FOREVER)
 
     with TestDriver(app) as driver:
-        for step in CASES["V-G2"]["steps"]:
+        for step in case["steps"]:
             if step == "restart":
                 driver.restart()
                 continue
@@ -103,8 +104,9 @@ def test_v_g2_inner_join_without_limit() -> None:
             assert [[key, *value] for key, value in driver.read(out)] == step["new"]
 
 
+@structured("V-G7")
 @pytest.mark.parametrize("kind", ["left", "right"])
-def test_v_g7_outer_join_on_a_range_of_times_ends_with_its_rows(kind: str) -> None:
+def test_v_g7_outer_join_on_a_range_of_times_ends_with_its_rows(case: Case, kind: str) -> None:
     app = App("range")
     lefts, rights = app.topic("L", key=int, value=int), app.topic("R", key=int, value=int)
     out = app.topic("out", key=int, value=list[int | None])
@@ -117,7 +119,7 @@ def test_v_g7_outer_join_on_a_range_of_times_ends_with_its_rows(kind: str) -> No
 
     expected = []
     with TestDriver(app) as driver:
-        for step in CASES["V-G7"]["steps"]:
+        for step in case["steps"]:
             for side, rows in step["in"].items():
                 for key, second in rows:
                     driver.send(lefts if side == "L" else rights, second, key=key, at=1000 * second)
@@ -129,7 +131,8 @@ def test_v_g7_outer_join_on_a_range_of_times_ends_with_its_rows(kind: str) -> No
         assert sorted(found, key=repr) == sorted(expected, key=repr)
 
 
-def test_v_g12_null_keys_match_nothing() -> None:
+@structured("V-G12")
+def test_v_g12_null_keys_match_nothing(case: Case) -> None:
     app = App("nulls")
     lefts, rights = app.topic("L", key=int, value=int), app.topic("R", key=int, value=int)
     out = app.topic("out", key=int, value=list[int])
@@ -138,12 +141,12 @@ def test_v_g12_null_keys_match_nothing() -> None:
     def join(lefts: Stream[int, int], rights: Stream[int, int]) -> Stream[int, list[int]]:
         return lefts.join(rights, value=lambda left, right: [2 * left, 3 * right], within=FOREVER)
 
-    case = CASES["V-G12"]["cases"][1]
+    nulls = case["cases"][1]
     with TestDriver(app) as driver:
-        for side, numbers in case["in"].items():
+        for side, numbers in nulls["in"].items():
             for n in numbers:
                 driver.send(lefts if side == "L" else rights, n or 0, key=n, at=0)
-        assert [[key, key, *value] for key, value in driver.read(out)] == case["new"]
+        assert [[key, key, *value] for key, value in driver.read(out)] == nulls["new"]
 
 
 class Deduplicated:
@@ -168,8 +171,9 @@ class Deduplicated:
                 driver.restart()
 
 
-def test_v_f2_time_is_the_id() -> None:
-    first, *rest = CASES["V-F2"]["steps"]
+@structured("V-F2")
+def test_v_f2_time_is_the_id(case: Case) -> None:
+    first, *rest = case["steps"]
     steps = [([n for n in range(10, 16) for _ in range(5)], first["new"])]
     steps += [(step["in"], step["new"]) for step in rest]
     Deduplicated("10s", lambda row: row[1]).check(
@@ -177,8 +181,9 @@ def test_v_f2_time_is_the_id() -> None:
     )
 
 
-def test_v_f3_id_and_time_are_the_id() -> None:
-    steps = CASES["V-F3"]["cases"][0]["steps"]
+@structured("V-F3")
+def test_v_f3_id_and_time_are_the_id(case: Case) -> None:
+    steps = case["cases"][0]["steps"]
     rows = [([[key, time] for time, key in step["in"]], step["new"]) for step in steps]
     app = Deduplicated("1s", lambda row: f"{row[0]} {row[1]}")
     app.check(
@@ -186,12 +191,14 @@ def test_v_f3_id_and_time_are_the_id() -> None:
     )
 
 
-def test_v_f3_id_alone_is_the_id() -> None:
-    [step] = CASES["V-F3"]["cases"][1]["steps"]
+@structured("V-F3")
+def test_v_f3_id_alone_is_the_id(case: Case) -> None:
+    [step] = case["cases"][1]["steps"]
     Deduplicated("2s", lambda row: row[0]).check([(step["in"], step["new"])])
 
 
-def test_v_f4_repeats_are_not_summed() -> None:
+@structured("V-F4")
+def test_v_f4_repeats_are_not_summed(case: Case) -> None:
     app = App("summed")
     rows = app.topic("rows", key=str, value=int)
     sums = app.topic("sums", key=str, value=int)
@@ -202,12 +209,13 @@ def test_v_f4_repeats_are_not_summed() -> None:
         return once.deduplicate(lambda row: row, within=FOREVER).map(lambda row: row[1], type=int).group_by_key().sum()
 
     with TestDriver(app) as driver:
-        for step in CASES["V-F4"]["cases"][1]["steps"]:
+        for step in case["cases"][1]["steps"]:
             for key, n in step["in"]:
                 driver.send(rows, n, key=key, at=0)
             assert [[key, n] for key, n in driver.read(sums)] == step["last"]
 
 
-def test_v_f6_within_the_time_over_a_restart() -> None:
-    steps = [step for step in CASES["V-F6"]["steps"] if isinstance(step, dict)]
+@structured("V-F6")
+def test_v_f6_within_the_time_over_a_restart(case: Case) -> None:
+    steps = [step for step in case["steps"] if isinstance(step, dict)]
     Deduplicated("10s", lambda row: row[0]).check([(step["in"], step["new"]) for step in steps])

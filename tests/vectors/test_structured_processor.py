@@ -14,9 +14,7 @@ import pytest
 from framework import App, Context, ListState, MapState, Processor, RecordError, Timer, Topic, ValueState
 from framework.errors import ProgramChanged
 from framework.testing import TestDriver
-from tests.vectors.runner import Case, load
-
-STRUCTURED = {case["id"]: case for case in load("structured.yaml") if case["id"].startswith(("V-I", "V-J"))}
+from tests.vectors.runner import Case, structured
 
 
 class Run:
@@ -120,22 +118,23 @@ class Postponed(FirstSight):
         return CountToTwo.process(self, value, ctx)
 
 
-@pytest.mark.parametrize(
-    ("id", "processor"),
-    [
-        ("V-I2", CountToTwoThenMinusOne),
-        ("V-I3", TimedOut),
-        ("V-J1", CountToTwo),
-        ("V-J2", FirstSight),
-        ("V-J3", Postponed),
-    ],
-)
-def test_counts_and_timers_of_letters(id: str, processor: type[CountToTwo]) -> None:
-    run_letters(Run(processor), STRUCTURED[id])
+LETTERS = {
+    "V-I2": CountToTwoThenMinusOne,
+    "V-I3": TimedOut,
+    "V-J1": CountToTwo,
+    "V-J2": FirstSight,
+    "V-J3": Postponed,
+}
 
 
-def test_v_i7_count_per_word() -> None:
-    [words, _] = STRUCTURED["V-I7"]["cases"]
+@structured(*LETTERS)
+def test_counts_and_timers_of_letters(case: Case) -> None:
+    run_letters(Run(LETTERS[case["id"]]), case)
+
+
+@structured("V-I7")
+def test_v_i7_count_per_word(case: Case) -> None:
+    [words, _] = case["cases"]
     run = Run(CountToTwo)
     with run.driver:
         assert run.batch([(word, word) for word in words["in"]]) == [tuple(row) for row in words["new"]]
@@ -161,10 +160,11 @@ class Lists(Processor[str, list[str], str]):
                 self.items.clear()
 
 
-def test_v_j7_list_state() -> None:
+@structured("V-J7")
+def test_v_j7_list_state(case: Case) -> None:
     run = Run(Lists, list[str])
     with run.driver:
-        for number, step in enumerate(STRUCTURED["V-J7"]["steps"], start=1):
+        for number, step in enumerate(case["steps"], start=1):
             got = run.batch([(key, command) for key, *command in step["in"]])
             assert Counter(got) == Counter(map(tuple, step["new"])), f"step {number}"
             for size in step.get("state", []):
@@ -196,10 +196,11 @@ class Maps(Processor[str, list[str], list[str]]):
                 self.pairs.clear()
 
 
-def test_v_j8_map_state() -> None:
+@structured("V-J8")
+def test_v_j8_map_state(case: Case) -> None:
     run = Run(Maps, list[str], list[str])
     with run.driver:
-        for number, step in enumerate(STRUCTURED["V-J8"]["steps"], start=1):
+        for number, step in enumerate(case["steps"], start=1):
             got = run.batch([(key, [str(part) for part in command]) for key, *command in step["in"]])
             assert got == [(key, [str(part) for part in rest]) for key, *rest in step["new"]], f"step {number}"
             for size in step.get("state", []):
@@ -223,11 +224,13 @@ class Refused(Processor[str, str, str]):
         }[value]()
 
 
-@pytest.mark.parametrize("command", [*STRUCTURED["V-J7"]["errors"], *STRUCTURED["V-J8"]["errors"]])
-def test_v_j7_and_v_j8_what_a_state_refuses(command: str) -> None:
-    run = Run(Refused)
-    with run.driver, pytest.raises(RecordError, match="ValueError"):
-        run.batch([("k", command)])
+@structured("V-J7", "V-J8")
+def test_v_j7_and_v_j8_what_a_state_refuses(case: Case) -> None:
+    assert case["errors"]
+    for command in case["errors"]:
+        run = Run(Refused)
+        with run.driver, pytest.raises(RecordError, match="ValueError"):
+            run.batch([("k", command)])
 
 
 class ShortLived(Processor[str, list[str], str]):
@@ -257,12 +260,13 @@ class ShortLived(Processor[str, list[str], str]):
 STORES = {"value": "P.number", "list": "P.numbers", "map": "P.by_name"}
 
 
+@structured("V-J9")
 @pytest.mark.parametrize("kind", STORES)
 @pytest.mark.parametrize("name", ["evict", "refresh", "only_expired"])
-def test_v_j9_time_to_live(kind: str, name: str) -> None:
+def test_v_j9_time_to_live(case: Case, kind: str, name: str) -> None:
     run = Run(ShortLived, list[str])
     with run.driver:
-        for number, step in enumerate(STRUCTURED["V-J9"][name], start=1):
+        for number, step in enumerate(case[name], start=1):
             for _ in range({"three reads": 3, "two reads": 2}.get(" ".join(step.get("note", "").split()[:2]), 0)):
                 assert run.batch([("k", [kind, "get"])], 1) == [("k", "1")]
             if step.get("in") == ["raw_get"]:
@@ -275,10 +279,11 @@ def test_v_j9_time_to_live(kind: str, name: str) -> None:
             assert got == [(key, str(value)) for key, value in expected], f"step {number}"
 
 
-def test_v_j10_each_element_of_a_list_expires_on_its_own() -> None:
+@structured("V-J10")
+def test_v_j10_each_element_of_a_list_expires_on_its_own(case: Case) -> None:
     run = Run(ShortLived, list[str])
     with run.driver:
-        for step in STRUCTURED["V-J10"]["list"]:
+        for step in case["list"]:
             clk = step.get("clk", 1 if "one read" in step.get("note", "") else 0)
             rows = [("k", ["list", *command.split()]) for command in step.get("in", [])]
             got = run.batch(rows, clk)
@@ -299,10 +304,11 @@ class ShortLivedMap(Processor[str, list[str], list[str]]):
         return None
 
 
-def test_v_j10_each_key_of_a_map_expires_on_its_own() -> None:
+@structured("V-J10")
+def test_v_j10_each_key_of_a_map_expires_on_its_own(case: Case) -> None:
     run = Run(ShortLivedMap, list[str], list[str])
     with run.driver:
-        for number, step in enumerate(STRUCTURED["V-J10"]["map"], start=1):
+        for number, step in enumerate(case["map"], start=1):
             got = run.batch([("k", command.split()) for command in step["in"]], step["clk"])
             assert [row for _, row in got] == [[n, str(v)] for n, v in step.get("new", [])], f"step {number}"
             for size in step.get("state", []):
@@ -385,20 +391,25 @@ class Named(Processor[str, str, str]):
         return self.count.get()
 
 
-def test_v_j12_dropped_state_leaves_the_others_alone() -> None:
+@structured("V-J12")
+def test_v_j12_dropped_state_leaves_the_others_alone(case: Case) -> None:
+    before, _, after = case["cases"][0]["steps"]
     run = Run(CountAndRecent)
     with run.driver:
-        assert run.batch([("a", "str1")]) == [("a", "1,")]
+        got = run.batch([tuple(row) for row in before["in"]])
+        assert got == [(key, f"{count},{recent}") for key, count, recent in before["new"]]
         run.restart(Recent)
-        assert run.batch([("a", "str2"), ("b", "str3")]) == [("a", "str1"), ("b", "")]
+        assert run.batch([tuple(row) for row in after["in"]]) == [tuple(row) for row in after["new"]]
 
 
-def test_v_j12_new_state_and_timers_start_empty_beside_the_old_state() -> None:
+@structured("V-J12")
+def test_v_j12_new_state_and_timers_start_empty_beside_the_old_state(case: Case) -> None:
+    before, _, after = case["cases"][1]["steps"]
     run = Run(counting(int))
     with run.driver:
-        assert run.batch([("a", "a")]) == [("a", "1")]
+        assert run.batch([(letter, letter) for letter in before["in"]]) == [tuple(row) for row in before["new"]]
         run.restart(CountWithTimer)
-        assert run.batch([("a", "a")]) == [("a", "2")]
+        assert run.batch([(letter, letter) for letter in after["in"]]) == [tuple(row) for row in after["new"]]
 
 
 @pytest.mark.parametrize(

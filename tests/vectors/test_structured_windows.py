@@ -11,9 +11,8 @@ import pytest
 
 from framework import App, Stream, Table, Topic, Windowed, hopping, session, tumbling
 from framework.testing import TestDriver
-from tests.vectors.runner import Case, load
+from tests.vectors.runner import Case, structured
 
-CASES = {case["id"]: case for case in load("structured.yaml")}
 Rows = list[list[Any]]
 
 
@@ -53,26 +52,30 @@ def check_steps(query: Query, steps: list[Any], rows: Any = lambda r: [r.key, r.
             assert same([rows(r) for r in query.step(step["in"])], step["last"]), f"step {number}"
 
 
-def test_v_a1_word_count_complete() -> None:
+@structured("V-A1")
+def test_v_a1_word_count_complete(case: Case) -> None:
     def declare(lines: Any) -> Any:
         return lines.flat_map(lambda line: line.split(" ")).group_by(lambda word: word).count(emit="complete")
 
-    check_steps(Query(declare, value=str), CASES["V-A1"]["steps"])
+    check_steps(Query(declare, value=str), case["steps"])
 
 
-@pytest.mark.parametrize(("id", "emit"), [("V-A3", "changes"), ("V-A4", "complete")])
-def test_v_a3_v_a4_count_with_restart(id: str, emit: Any) -> None:
+@structured("V-A3", "V-A4")
+def test_v_a3_v_a4_count_with_restart(case: Case) -> None:
+    emit: Any = "complete" if case["id"] == "V-A4" else "changes"
     query = Query(lambda given: given.group_by(lambda v: v, key=int).count(emit=emit), key=int)
-    check_steps(query, CASES[id]["steps"])
+    check_steps(query, case["steps"])
 
 
+@structured("V-A7")
 @pytest.mark.parametrize(("mode", "emit"), [("update", "changes"), ("complete", "complete")])
-def test_v_a7_count_after_flat_map(mode: str, emit: Any) -> None:
+def test_v_a7_count_after_flat_map(case: Case, mode: str, emit: Any) -> None:
     declare = lambda given: given.flat_map(lambda x: [x, x + 1], type=int).group_by(lambda v: v).count(emit=emit)
-    check_steps(Query(declare, key=int), CASES["V-A7"][mode])
+    check_steps(Query(declare, key=int), case[mode])
 
 
-def test_v_a9_batch_that_fails_once_counts_once() -> None:
+@structured("V-A9")
+def test_v_a9_batch_that_fails_once_counts_once(case: Case) -> None:
     failures = iter([ValueError("once")])
 
     def fail_once(value: int) -> int:
@@ -81,7 +84,7 @@ def test_v_a9_batch_that_fails_once_counts_once() -> None:
         return value
 
     query = Query(lambda given: given.map(fail_once).group_by(lambda v: v).count(), key=int)
-    failing, again = CASES["V-A9"]["steps"]
+    failing, again = case["steps"]
     assert same([[r.key, r.value] for r in query.step(failing["in"])], again["last"])
 
 
@@ -102,16 +105,18 @@ def word_windows(emit: str) -> Query:
     return Query(declare, value=list[str], key=Windowed[str])
 
 
-def test_v_b2u_windowed_word_count_update() -> None:
+@structured("V-B2U")
+def test_v_b2u_windowed_word_count_update(case: Case) -> None:
     query = word_windows("changes")
-    for step in CASES["V-B2U"]["steps"]:
+    for step in case["steps"]:
         found = query.step(step["in"], lambda row: minutes(row[0]))
         assert same([[clock(r.key.start), r.key.key, r.value] for r in found], step["out"]), step["at"]
 
 
-def test_v_b2a_windowed_word_count_append() -> None:
+@structured("V-B2A")
+def test_v_b2a_windowed_word_count_append(case: Case) -> None:
     query = word_windows("final")
-    steps = CASES["V-B2A"]["steps"]
+    steps = case["steps"]
     found = [r for step in steps for r in query.step(step["in"], lambda row: minutes(row[0]))]
     rows = [[clock(r.key.start), r.key.key, r.value] for r in found]
     assert same(rows, [row for step in steps for row in step["out"]])
@@ -125,43 +130,47 @@ def seconds(value: int) -> int:
     return value * 1000
 
 
-def test_v_b3_append_mode() -> None:
+@structured("V-B3")
+def test_v_b3_append_mode(case: Case) -> None:
     query = Query(five_second_windows, key=Windowed[str])
-    for step in CASES["V-B3"]["steps"]:
+    for step in case["steps"]:
         found = query.step(step["in"], seconds)
         assert [[r.key.start // 1000, r.value] for r in found] == step["new"]
 
 
-def test_v_p2_append_mode() -> None:
+@structured("V-P2")
+def test_v_p2_append_mode(case: Case) -> None:
     query = Query(five_second_windows, key=Windowed[str])
-    batches = CASES["V-P2"]["batches"]
+    batches = case["batches"]
     found = [[r.key.start // 1000, r.value] for batch in batches for r in query.step(batch["in"], seconds)]
     assert found == [row for batch in batches for row in batch["out"]]
 
 
-def test_v_c2_sessions_of_words_complete() -> None:
+@structured("V-C2")
+def test_v_c2_sessions_of_words_complete(case: Case) -> None:
     def declare(given: Any) -> Any:
         words = given.flat_map(lambda row: row[0].split(" "), type=str).group_by(lambda word: word)
         return words.window(session("10s", grace="30s")).count(emit="complete")
 
     query = Query(declare, value=tuple[str, int], key=Windowed[str])
-    for step in CASES["V-C2"]["steps"]:
+    for step in case["steps"]:
         found = query.step([tuple(row) for row in step["in"]], lambda row: row[1] * 1000)
         rows = [[r.key.key, r.key.start // 1000, r.key.end // 1000 + 10, r.value] for r in found]
         assert same(rows, [[word, start, end, n] for word, start, end, _, n in step["new"]])
 
 
-def test_v_c5_session_aggregates_append() -> None:
+@structured("V-C5")
+def test_v_c5_session_aggregates_append(case: Case) -> None:
     def declare(given: Any) -> Any:
         grouped = given.group_by(lambda row: row[0], key=str).window(session("10s", grace="30s"))
         return grouped.collect(lambda row: row[1], emit="final")
 
     query = Query(declare, value=tuple[str, int], key=Windowed[str], result=list[int])
-    case: Case = CASES["V-C5"]["cases"][2]
+    append = case["cases"][2]
     found = [
-        r for step in case["steps"] for r in query.step([tuple(row) for row in step["in"]], lambda row: row[1] * 1000)
+        r for step in append["steps"] for r in query.step([tuple(row) for row in step["in"]], lambda row: row[1] * 1000)
     ]
-    (expected,) = case["steps"][-1]["all"]
+    (expected,) = append["steps"][-1]["all"]
     rows = [
         [r.key.key, r.key.start // 1000, r.key.end // 1000 + 10, sum(r.value) / len(r.value), sum(r.value)]
         for r in found
@@ -169,13 +178,13 @@ def test_v_c5_session_aggregates_append() -> None:
     assert rows == [[*expected[:4], expected[7]]]
 
 
-def test_v_f4_windows_of_distinct_values_append() -> None:
-    case = CASES["V-F4"]["cases"][0]
+@structured("V-F4")
+def test_v_f4_windows_of_distinct_values_append(case: Case) -> None:
     query = Query(
         lambda given: five_second_windows(given.rekey(lambda v: v).deduplicate(lambda v: v, within="10s")),
         key=Windowed[str],
     )
-    for step in case["steps"]:
+    for step in case["cases"][0]["steps"]:
         values = [v for v in range(10, 16) for _ in range(5)] if isinstance(step["in"], str) else step["in"]
         found = query.step(values, seconds)
         assert [[r.key.start // 1000, r.value] for r in found] == step["last"]
