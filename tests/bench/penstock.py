@@ -2,11 +2,11 @@
 
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from framework import App, Stream, Table, Windowed, tumbling
+from framework import App, Context, Processor, Stream, Table, Timer, ValueState, Windowed, session, tumbling
 from framework.config import load_settings
 from framework.runtime.kafka import admin_client
 from framework.runtime.run import tune_collector
@@ -14,33 +14,121 @@ from framework.runtime.topics import Topics
 from framework.runtime.worker import Worker
 from state import StateFolder
 from tests.bench.stopwatch import Figures, Stopwatch
-from tests.bench.workload import GRACE_MS, WINDOW_MS, Event, Taxed, add_vat, amount_of, create_topic, is_charge
+from tests.bench.workload import (
+    GAP_MS,
+    GRACE_MS,
+    IDLE_MS,
+    WINDOW_MS,
+    WITHIN_MS,
+    Event,
+    Inputs,
+    Taxed,
+    add_vat,
+    amount_of,
+    create_topic,
+    is_charge,
+    page_of_named,
+    page_to_article,
+)
 
 
-def declare(job: str, topic: str, output: str) -> App:
+class Idle(Processor[str, bytes, int]):
+    """Counts a key's records; the first sets a timer, at which the count is sent and begins anew."""
+
+    number = ValueState(int, default=0)
+
+    def process(self, value: bytes, ctx: Context[str]) -> None:
+        before = self.number.get()
+        self.number.set(before + 1)
+        if not before:
+            ctx.timer(at=ctx.timestamp + IDLE_MS)
+
+    def on_timer(self, timer: Timer, ctx: Context[str]) -> int:
+        number = self.number.get()
+        self.number.clear()
+        return number
+
+
+def declare(job: str, inputs: Inputs, output: str) -> App:
     """The app of a job, as a user writes it."""
     app = App(f"bench-{uuid.uuid4().hex[:8]}")
-    source = app.topic(topic, key=str, value=Event)
-    if job == "map":
-        taxed = app.topic(output, key=str, value=Taxed)
-
-        @app.topology(source, to=taxed)
-        def tax(events: Stream[str, Event]) -> Stream[str, Taxed]:
-            return events.filter(is_charge).map(add_vat)
-    elif job == "window":
-        sums = app.topic(output, key=Windowed[str], value=float)
-
-        @app.topology(source, to=sums)
-        def sum_up(events: Stream[str, Event]) -> Table[Windowed[str], float]:
-            return events.group_by_key().window(tumbling(f"{WINDOW_MS}ms", grace=f"{GRACE_MS}ms")).sum(amount_of)
-    else:
-        counts = app.topic(output, key=str, value=int)
-
-        @app.topology(source, to=counts)
-        def count(events: Stream[str, Event]) -> Table[str, int]:
-            return events.group_by_key().count()
-
+    _JOBS[job](app, inputs, output)
     return app
+
+
+def _map(app: App, inputs: Inputs, output: str) -> None:
+    clicks, taxed = app.topic(inputs.clicks, key=str, value=Event), app.topic(output, key=str, value=Taxed)
+
+    @app.topology(clicks, to=taxed)
+    def tax(events: Stream[str, Event]) -> Stream[str, Taxed]:
+        return events.filter(is_charge).map(add_vat)
+
+
+def _count(app: App, inputs: Inputs, output: str) -> None:
+    clicks, counts = app.topic(inputs.clicks, key=str, value=Event), app.topic(output, key=str, value=int)
+
+    @app.topology(clicks, to=counts)
+    def count(events: Stream[str, Event]) -> Table[str, int]:
+        return events.group_by_key().count()
+
+
+def _window(app: App, inputs: Inputs, output: str) -> None:
+    clicks, sums = app.topic(inputs.clicks, key=str, value=Event), app.topic(output, key=Windowed[str], value=float)
+
+    @app.topology(clicks, to=sums)
+    def sum_up(events: Stream[str, Event]) -> Table[Windowed[str], float]:
+        return events.group_by_key().window(tumbling(f"{WINDOW_MS}ms", grace=f"{GRACE_MS}ms")).sum(amount_of)
+
+
+def _words(app: App, inputs: Inputs, output: str) -> None:
+    lines, counts = app.topic(inputs.lines, value=str), app.topic(output, key=str, value=int)
+
+    @app.topology(lines, to=counts)
+    def count_words(lines: Stream[None, str]) -> Table[str, int]:
+        return lines.flat_map(str.split).group_by(str).count()
+
+
+def _sessions(app: App, inputs: Inputs, output: str) -> None:
+    clicks, visits = app.topic(inputs.clicks, key=str, value=Event), app.topic(output, key=Windowed[str], value=int)
+
+    @app.topology(clicks, to=visits)
+    def visit(events: Stream[str, Event]) -> Table[Windowed[str], int]:
+        return events.group_by_key().window(session(f"{GAP_MS}ms", grace=f"{GRACE_MS}ms")).count()
+
+
+def _table(app: App, inputs: Inputs, output: str) -> None:
+    clicks, names = app.topic(inputs.clicks, key=str, value=Event), app.topic(inputs.names, key=str, value=str)
+    pages = app.topic(output, key=str, value=str)
+
+    @app.topology(clicks, names, to=pages)
+    def name_pages(events: Stream[str, Event], names: Table[str, str]) -> Stream[str, str]:
+        return events.join(names, value=page_of_named)
+
+
+def _streams(app: App, inputs: Inputs, output: str) -> None:
+    clicks, buys = app.topic(inputs.clicks, key=str, value=Event), app.topic(inputs.buys, key=str, value=str)
+    pages = app.topic(output, key=str, value=str)
+
+    @app.topology(clicks, buys, to=pages)
+    def page_before(events: Stream[str, Event], buys: Stream[str, str]) -> Stream[str, str]:
+        return events.join(buys, value=page_to_article, within=f"{WITHIN_MS}ms", grace="1s")
+
+
+def _class(app: App, inputs: Inputs, output: str) -> None:
+    clicks, counts = app.topic(inputs.clicks, key=str, value=bytes), app.topic(output, key=str, value=int)
+    app.processor(clicks, to=counts)(Idle)
+
+
+_JOBS: dict[str, Callable[[App, Inputs, str], None]] = {
+    "map": _map,
+    "count": _count,
+    "window": _window,
+    "words": _words,
+    "sessions": _sessions,
+    "table": _table,
+    "streams": _streams,
+    "class": _class,
+}
 
 
 class MeasuredWorker(Worker):
@@ -58,17 +146,24 @@ class MeasuredWorker(Worker):
 
     def _commit(self) -> None:
         super()._commit()
-        if self.records >= self._watch.total and not self._is_stopping:
+        # Reason: what goes through a repartition topic ends later, which a run to the end finds out by itself.
+        if self.records >= self._watch.total and not self._is_stopping and not self._settings.until_end:
             self.figures = self._watch.finish()
             self.stop()
 
+    def _close(self) -> None:
+        if self._settings.until_end:
+            self.figures = self._watch.finish()
+        super()._close()
 
-def run_penstock(job: str, bootstrap: str, topic: str, output: str, watch: Stopwatch) -> Figures:
-    """Run the job over the topic's `watch.total` records into the new topic `output`."""
+
+def run_penstock(job: str, bootstrap: str, inputs: Inputs, output: str, watch: Stopwatch) -> Figures:
+    """Run the job over its `watch.total` records into the new topic `output`."""
     create_topic(bootstrap, output)
-    app = declare(job, topic, output)
+    app = declare(job, inputs, output)
     with tempfile.TemporaryDirectory() as folder:
-        settings = load_settings({"bootstrap_servers": bootstrap, "state_dir": folder}, app.settings)
+        given = {"bootstrap_servers": bootstrap, "state_dir": folder, "until_end": job == "words"}
+        settings = load_settings(given, app.settings)
         layout = Topics(admin_client(settings), bootstrap).prepare(app.plan())
         state_folder = StateFolder(Path(folder) / "bench", app.id)
         worker = MeasuredWorker(layout, settings, identity="bench", is_static=False, state_folder=state_folder)

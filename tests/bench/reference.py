@@ -23,7 +23,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from rocksdict import Options, Rdict, WriteBatch
 
 from tests.bench.stopwatch import Figures, Stopwatch
-from tests.bench.workload import GRACE_MS, VAT, WINDOW_MS, Event, Taxed, create_topic
+from tests.bench.workload import GRACE_MS, VAT, WINDOW_MS, Event, Inputs, Taxed, create_topic
 
 COMMIT_INTERVAL_S = 0.1
 CHUNK_RECORDS = 10_000
@@ -259,12 +259,15 @@ class ReferenceLoop:
         self.offsets.clear()
 
 
-def run_reference(name: str, bootstrap: str, topic: str, output: str, watch: Stopwatch) -> Figures:
-    """Run the job `name` over the topic's `watch.total` records into the new topic `output`."""
+JOBS = ("map", "count", "window")
+
+
+def run_reference(name: str, bootstrap: str, inputs: Inputs, output: str, watch: Stopwatch) -> Figures:
+    """Run the job `name`, one of `JOBS`, over its `watch.total` records into the new topic `output`."""
     group = f"reference-{uuid.uuid4().hex[:8]}"
     create_topic(bootstrap, output)
     with tempfile.TemporaryDirectory() as folder:
-        loop = ReferenceLoop(bootstrap, topic, group, watch)
+        loop = ReferenceLoop(bootstrap, inputs.clicks, group, watch)
         if name == "map":
             return loop.run(MapJob(loop.producer, output))
         changelog = f"{group}-changelog"

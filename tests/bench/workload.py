@@ -1,11 +1,12 @@
-"""What is processed: clickstream events, keyed by user, one millisecond of event time apart; and the types of the jobs.
+"""What is processed: clickstream events, keyed by user, one ms of event time apart, what goes with them, and its types.
 
 The events are the same in every run: they come from one seed.
 """
 
 import random
-from collections import Counter
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import msgspec
 
@@ -14,6 +15,9 @@ from framework.runtime import kafka
 FIRST_TIMESTAMP_MS = 1_700_000_000_000
 USERS = 10_000
 PARTITIONS = 4
+WORDS, WORDS_PER_LINE = 20_000, 10
+GAP_MS, WITHIN_MS, IDLE_MS = 5_000, 1_000, 2_000
+JOBS = ("map", "count", "window", "words", "sessions", "table", "streams", "class")
 VAT = 0.2
 WINDOW_MS, GRACE_MS = 10_000, 1_000
 
@@ -51,6 +55,14 @@ def add_vat(event: Event) -> Taxed:
     return Taxed(event.user, event.page, event.amount, event.country, event.ts, event.amount * VAT)
 
 
+def page_of_named(event: Event, name: str) -> str:
+    return f"{name}:{event.page}"
+
+
+def page_to_article(event: Event, article: str) -> str:
+    return f"{event.page}>{article}"
+
+
 def events(count: int) -> Iterator[tuple[bytes, bytes, int]]:
     """Key, value and timestamp (ms) of each event."""
     dice = random.Random(7)
@@ -63,6 +75,28 @@ def events(count: int) -> Iterator[tuple[bytes, bytes, int]]:
         yield user, value, timestamp
 
 
+def lines(count: int) -> Iterator[tuple[bytes | None, bytes, int]]:
+    """Lines of ten words, of which a few are frequent and most are rare; no key."""
+    dice = random.Random(11)
+    words = [b"w%d" % n for n in range(WORDS)]
+    shares = [1 / (n + 10) for n in range(WORDS)]
+    for i in range(count):
+        yield None, b" ".join(dice.choices(words, shares, k=WORDS_PER_LINE)), FIRST_TIMESTAMP_MS + i
+
+
+def names() -> Iterator[tuple[bytes, bytes, int]]:
+    """The name of each user, told before the first event."""
+    for n in range(USERS):
+        yield b"u%d" % n, b"name %d" % n, FIRST_TIMESTAMP_MS - 1
+
+
+def buys(count: int) -> Iterator[tuple[bytes, bytes, int]]:
+    """What users buy: one for ten events, in the same time."""
+    dice = random.Random(13)
+    for timestamp in range(FIRST_TIMESTAMP_MS, FIRST_TIMESTAMP_MS + count, 10):
+        yield b"u%d" % dice.randrange(USERS), b"article %d" % dice.randrange(1_000), timestamp
+
+
 def create_topic(bootstrap: str, name: str) -> None:
     """A topic that keeps its records for ever; event times of the past would otherwise be deleted within minutes."""
     admin = kafka.create_admin({"bootstrap.servers": bootstrap})
@@ -70,20 +104,52 @@ def create_topic(bootstrap: str, name: str) -> None:
     admin.create_topics([topic])[name].result(30)
 
 
-def load(bootstrap: str, topic: str, count: int) -> Counter[bytes]:
-    """Write the events to a new topic; how many each user has."""
+@dataclass(frozen=True)
+class Inputs:
+    """The loaded topics, and how many records the first has."""
+
+    clicks: str
+    lines: str
+    names: str
+    buys: str
+    count: int
+
+    def source(self, job: str) -> str:
+        """The topic that a job reads."""
+        return self.lines if job == "words" else self.clicks
+
+    def second(self, job: str) -> str:
+        """The other topic of a join."""
+        return self.names if job == "table" else self.buys
+
+    def records(self, job: str) -> int:
+        """How many records a job reads."""
+        if job == "words":
+            return self.count // WORDS_PER_LINE
+        return self.count + {"table": USERS, "streams": -(-self.count // 10)}.get(job, 0)
+
+
+def load(bootstrap: str, count: int) -> Inputs:
+    """Write so many events, and what goes with them, to new topics."""
+    tag = uuid.uuid4().hex[:8]
+    inputs = Inputs(*(f"{name}-{tag}" for name in ("clicks", "lines", "names", "buys")), count)
+    _fill(bootstrap, inputs.clicks, events(count))
+    _fill(bootstrap, inputs.lines, lines(count // WORDS_PER_LINE))
+    _fill(bootstrap, inputs.names, names())
+    _fill(bootstrap, inputs.buys, buys(count))
+    return inputs
+
+
+def _fill(bootstrap: str, topic: str, rows: Iterable[tuple[bytes | None, bytes, int]]) -> None:
     create_topic(bootstrap, topic)
     producer = kafka.create_producer(
         {"bootstrap.servers": bootstrap, "linger.ms": 20, "compression.type": "lz4", "batch.num.messages": 20_000,
          "queue.buffering.max.messages": 1_000_000, "partitioner": "murmur2_random"}
     )  # fmt: skip
-    per_user: Counter[bytes] = Counter()
-    for user, value, timestamp in events(count):
-        per_user[user] += 1
+    for key, value, timestamp in rows:
         try:
-            producer.produce(topic, value, user, timestamp=timestamp)
+            producer.produce(topic, value, key, timestamp=timestamp)
         except BufferError:
             producer.flush()
-            producer.produce(topic, value, user, timestamp=timestamp)
+            producer.produce(topic, value, key, timestamp=timestamp)
     producer.flush()
-    return per_user
