@@ -22,7 +22,7 @@ Declared = tuple[Aggregation, TypeRef]
 
 def count() -> Declared:
     """How many records; the values are not even decoded."""
-    return Aggregation("count", _count_up, int, merge=operator.add), TypeRef(int)
+    return Aggregation("count", _count_up, int, merge=operator.add, is_exact=True), TypeRef(int)
 
 
 def total(scope: Scope, values: TypeRef, of: Of | None, type: object | None) -> Declared:
@@ -30,7 +30,8 @@ def total(scope: Scope, values: TypeRef, of: Of | None, type: object | None) -> 
     known = summed_type(scope, "sum", type or _known_of(scope, "sum", values, of))
     start = float if known is float else int
     add = operator.add if of is None else lambda state, value: state + of(value)
-    return Aggregation("fold", add, start, merge=operator.add), TypeRef(known)
+    # Reason: what floats add up to depends on their order.
+    return Aggregation("fold", add, start, merge=operator.add, is_exact=known is int), TypeRef(known)
 
 
 def summed_type(scope: Scope, verb: str, known: object) -> object:

@@ -9,7 +9,8 @@ from framework.dsl.origin import user_line
 from framework.dsl.scope import Scope
 from framework.dsl.streams import Stream
 from framework.dsl.tables import Table
-from framework.plan.nodes import AggregateNode, Changes, Emit
+from framework.plan.combine import CombineNode, merging
+from framework.plan.nodes import AggregateNode, Aggregation, Changes, Emit, Node, RepartitionNode
 from framework.plan.types import TypeRef
 from framework.plan.windows import SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windows
 
@@ -181,19 +182,54 @@ class GroupedStream(Generic[K, V]):
             )
         self._scope.check_changes(verb, changes)
         aggregation, value = declared
+        name = self._scope.name(verb, name, stateful=True)
+        parents = tuple(stream.node for stream in streams or (self._stream,))
+        partial = None if changes == "all" else self._partial(aggregation, value, name, parents)
         node = AggregateNode(
-            name=self._scope.name(verb, name, stateful=True),
+            name=name,
             verb=verb,
             origin=user_line(),
-            parents=tuple(stream.node for stream in streams or (self._stream,)),
+            parents=parents if partial is None else (partial,),
             key=self._stream.node.key,
             value=value,
-            aggregation=aggregation,
+            aggregation=aggregation if partial is None else merging(aggregation),
             changes=changes,
             emit=emit,
+            is_merging=partial is not None,
         )
         self._scope.add(node)
         return Table(self._scope, node)
+
+    def _partial(
+        self, aggregation: Aggregation, value: TypeRef, name: str, parents: tuple[Node, ...]
+    ) -> RepartitionNode | None:
+        """A repartition of partial results instead of that of the records, where these come to the same; else None."""
+        (spread, *others) = parents
+        if others or not aggregation.is_exact or not isinstance(spread, RepartitionNode) or not spread.is_implied:
+            return None
+        origin = user_line()
+        combine = CombineNode(
+            name=f"{name}.combine",
+            verb="combine",
+            origin=origin,
+            parents=spread.parents,
+            key=spread.key,
+            value=value,
+            aggregation=aggregation,
+            step=name,
+        )
+        repartition = RepartitionNode(
+            name=f"{name}.partials",
+            verb="repartition",
+            origin=origin,
+            parents=(combine,),
+            key=spread.key,
+            value=value,
+            is_implied=True,
+        )
+        self._scope.add(combine)
+        self._scope.add(repartition)
+        return repartition
 
 
 def cogroup_inputs(

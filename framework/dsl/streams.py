@@ -556,10 +556,10 @@ class Stream(Generic[K, V]):
 
     def _spread(self, name: str) -> "Stream[K, V]":
         if self._repartitioned is None:
-            self._repartitioned = self._repartition(name, None)
+            self._repartitioned = self._repartition(name, None, is_implied=True)
         return self._repartitioned
 
-    def _repartition(self, name: str, partitions: int | None) -> "Stream[K, V]":
+    def _repartition(self, name: str, partitions: int | None, *, is_implied: bool = False) -> "Stream[K, V]":
         node = RepartitionNode(
             name=name,
             verb="repartition",
@@ -568,6 +568,7 @@ class Stream(Generic[K, V]):
             key=self.node.key,
             value=self.node.value,
             partitions=partitions,
+            is_implied=is_implied,
         )
         self._scope.add(node)
         return Stream(self._scope, node)

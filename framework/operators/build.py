@@ -7,6 +7,7 @@ from framework.operators.aggregate import TableOperator, build_aggregate
 from framework.operators.base import AnyOperator, OperatorContext
 from framework.operators.branch import BranchOperator, RouteOperator
 from framework.operators.cogroup import CogroupOperator
+from framework.operators.combine import CombineOperator
 from framework.operators.deduplicate import DeduplicateOperator
 from framework.operators.foreign_key_join import ForeignJoinOperator, SubscribeOperator, SubscriptionsOperator
 from framework.operators.handle import HandleOperator
@@ -23,6 +24,7 @@ from framework.operators.table_join import TableJoinOperator
 from framework.operators.table_map import TableFilterOperator, TableMapOperator
 from framework.operators.versioned_table import VersionedTableOperator
 from framework.operators.window_aggregate import TimeWindowOperator
+from framework.plan.combine import CombineNode
 from framework.plan.foreign_keys import ForeignJoinNode, SubscribeNode, SubscriptionsNode
 from framework.plan.joins import StreamJoinNode
 from framework.plan.limits import DeduplicateNode, LimitNode
@@ -77,6 +79,7 @@ BUILDERS: Mapping[type[Node], Callable[[Any, OperatorContext], AnyOperator]] = {
     BranchNode: _build_branch,
     TableNode: _build_table,
     AggregateNode: _build_aggregate,
+    CombineNode: CombineOperator,
     WindowedNode: _build_windowed,
     VersionedTableNode: VersionedTableOperator,
     TableMapNode: TableMapOperator,

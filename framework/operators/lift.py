@@ -38,7 +38,9 @@ def lift_filter_items(fn: Callable[[Any, Any], Any]) -> Lifted:
 
 def lift_flat_map(fn: Callable[[Any], Any]) -> Lifted:
     def flat_map(chunk: Chunk) -> Chunk:
-        results = [list(result) for result in map(fn, chunk.values.decoded)]
+        # Reason: most functions return a list, which is not changed here.
+        given = map(fn, chunk.values.decoded)
+        results = [result if type(result) is list else list(result) for result in given]
         return _repeated(chunk, results).with_values(list(chain.from_iterable(results)))
 
     return flat_map

@@ -33,6 +33,7 @@ def compile_plan(
         raise DeclarationError(
             f'the app "{app_id}" reads no topic: declare a topology with @app.topology or a handler with @app.handler.'
         )
+    nodes = _without_idle(nodes)
     groups = _connected(nodes)
     group_of = {node: index for index, group in enumerate(groups) for node in group}
     sinks: list[list[Sink]] = [[] for _ in groups]
@@ -67,6 +68,12 @@ def compile_plan(
         idle_timeout_ms,
         global_tables,
     )
+
+
+def _without_idle(nodes: Sequence[Node]) -> list[Node]:
+    """The nodes without the implied repartitions that nobody reads."""
+    read = {parent for node in nodes for parent in node.parents}
+    return [node for node in nodes if not (isinstance(node, RepartitionNode) and node.is_implied and node not in read)]
 
 
 def _connected(nodes: Sequence[Node]) -> list[list[Node]]:

@@ -99,9 +99,13 @@ class OutputNode(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RepartitionNode(Node):
-    """Sends each record to the partition of its key, by an internal topic; a sub-topology ends and another begins."""
+    """Sends each record to the partition of its key, by an internal topic; a sub-topology ends and another begins.
+
+    `is_implied`: a verb needs it, the user did not ask for it; without readers it is left out.
+    """
 
     partitions: int | None = None
+    is_implied: bool = False
 
     def key_serde(self) -> Serde[Any]:
         """How keys travel. Raises SerdeError."""
@@ -124,6 +128,7 @@ class Aggregation:
         state: the type of the state where it is not the result's.
         serde: the format of the state where its type does not tell.
         copy: copies a state before `add` changes it; None: found from the type.
+        is_exact: states of parts of the records, merged, are the state of all, whatever the parts.
     """
 
     kind: Literal["count", "fold"]
@@ -134,6 +139,7 @@ class Aggregation:
     state: TypeRef | None = None
     serde: Serde[Any] | None = None
     copy: Function | None = None
+    is_exact: bool = False
 
     def state_serde(self, value: TypeRef) -> Serde[Any]:
         """How states are stored, given the type of the result. Raises SerdeError."""
@@ -144,15 +150,21 @@ class Aggregation:
 class AggregateNode(Node):
     """Keeps one value per key in the store `name`.
 
-    With several parents (a cogroup) the values that the aggregation adds are pairs (number of the parent, value).
+    With several parents (a cogroup) the values that the aggregation adds are pairs (number of the parent, value). With
+    `is_merging` they are partial states, see `combine.py`.
     """
 
     aggregation: Aggregation
     changes: Changes = "latest"
     emit: Emit = "changes"
+    is_merging: bool = False
 
     def store_specs(self) -> tuple[StoreSpec, ...]:
         return (StoreSpec(self.name, serde_for(self.key.known), self.aggregation.state_serde(self.value)),)
+
+    def marks(self, store: str) -> Mapping[str, int | str]:  # noqa: ARG002  # it has one store
+        # Reason: what waits in the repartition topic is of this form, and another topic has the other.
+        return {"input": "partial results"} if self.is_merging else {}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -108,7 +108,7 @@ def test_name_of_a_step_names_its_store_and_topic() -> None:
     with TestDriver(app) as driver:
         driver.send(lines, "a")
         assert driver.store("occurrences")["a"] == 1
-        assert len(driver.records("named-by-word-repartition")) == 1
+        assert len(driver.records("named-occurrences.partials-repartition")) == 1
         assert len(driver.records("named-occurrences-changelog")) == 1
 
 

@@ -141,7 +141,11 @@ def test_lambda_whose_type_nobody_states_is_json_at_a_boundary() -> None:
 
     @app.topology(lines, to=counts)
     def count(lines: Stream[None, str]) -> Table[str, int]:
-        return lines.map(lambda line: {"word": line, "length": len(line)}).group_by(lambda row: row["word"]).count()
+        return (
+            lines.map(lambda line: {"word": line, "length": len(line)})
+            .group_by(lambda row: row["word"])
+            .count(changes="all")
+        )
 
     with TestDriver(app) as driver:
         driver.send(lines, "to")

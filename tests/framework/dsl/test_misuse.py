@@ -120,7 +120,7 @@ WRONG: dict[Callable[..., Any], str] = {
     ): "cannot keep its state: cannot carry values",
     (lambda a: a.map(unwritable).to_table() and None): "cannot keep its state: cannot carry values of type Unwritable",
     (
-        lambda a: a.map(unwritable).group_by(lambda v: "x").count() and None
+        lambda a: a.map(unwritable).group_by(lambda v: "x").count(changes="all") and None
     ): "cannot write its values: cannot carry values",
     (lambda a: a.group_by_key().cogroup([1], initial=0)): "cogroup() takes a dict of grouped streams and functions",
     (lambda a: a.group_by_key().count(emit="final")): "a result is final only in a window",

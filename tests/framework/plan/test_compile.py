@@ -23,7 +23,7 @@ def test_new_key_cuts_at_a_repartition_topic_made_once_per_stream() -> None:
     @app.topology(given)
     def both(given: Stream[None, str]) -> None:
         rekeyed = given.rekey(str.lower)
-        rekeyed.group_by_key().count()
+        rekeyed.group_by_key().collect()
         rekeyed.to_table()
 
     plan = app.plan()
@@ -31,7 +31,35 @@ def test_new_key_cuts_at_a_repartition_topic_made_once_per_stream() -> None:
     first, second = plan.sub_topologies
     assert [sink.topic for sink in first.sinks] == ["app-both.rekey-repartition"]
     assert isinstance(second.sources[0].node, RepartitionNode)
-    assert [store.name for store in second.stores] == ["both.count", "both.to_table"]
+    assert [store.name for store in second.stores] == ["both.collect", "both.to_table"]
+
+
+def test_exact_aggregation_of_new_keys_has_a_repartition_of_partial_results() -> None:
+    app = App("app")
+    given = app.topic("given", value=str)
+
+    @app.topology(given)
+    def both(given: Stream[None, str]) -> None:
+        grouped = given.group_by(str.lower)
+        grouped.count()
+        grouped.sum(len, type=int)
+        grouped.sum(float, name="floats")
+        grouped.count(changes="all", name="each")
+
+    plan = app.plan()
+    names = [topic.name for topic in plan.repartition_topics()]
+    assert names == [
+        "app-both.group_by-repartition",
+        "app-both.count.partials-repartition",
+        "app-both.sum.partials-repartition",
+    ]
+    stores = {store.name: sub.sources[0].topic for sub in plan.sub_topologies for store in sub.stores}
+    assert stores == {
+        "both.count": "app-both.count.partials-repartition",
+        "both.sum": "app-both.sum.partials-repartition",
+        "floats": "app-both.group_by-repartition",
+        "each": "app-both.group_by-repartition",
+    }
 
 
 def test_topologies_that_read_one_topic_share_a_sub_topology() -> None:

@@ -51,15 +51,16 @@ sub-topology 0
 sub-topology 1
   read   totals  (str → float)  shop.py:12
   step   size  group_by after totals  shop.py:14
-  write  shop-size-repartition  (int → float) after size  shop.py:14
+  step   by_size.count.combine  combine after size  shop.py:14
+  write  shop-by_size.count.partials-repartition  (int → int) after by_size.count.combine  shop.py:14
 
 sub-topology 2
-  read   shop-size-repartition  (int → float)  shop.py:14
-  step   by_size.count  count after size  shop.py:14
+  read   shop-by_size.count.partials-repartition  (int → int)  shop.py:14
+  step   by_size.count  count after by_size.count.partials  shop.py:14
   store  by_size.count  (int → int)  changelog shop-by_size.count-changelog
 
 internal topics, made at start
-  shop-size-repartition
+  shop-by_size.count.partials-repartition
     repartition, partitions: as many as the topics that lead to it
     cleanup.policy=delete retention.ms=-1 retention.bytes=-1 message.timestamp.after.max.ms=9223372036854775807
   shop-sum-changelog
@@ -80,16 +81,17 @@ flowchart LR
     n0(["orders"])
     n3(["large"])
     n4(["totals"])
-    n6(["shop-size-repartition"])
+    n7(["shop-by_size.count.partials-repartition"])
     subgraph s0["sub-topology 0"]
         n1["filter<br/>is-large"]
         n2[("reduce<br/>sum")]
     end
     subgraph s1["sub-topology 1"]
         n5["group_by<br/>size"]
+        n6["combine<br/>by_size.count.combine"]
     end
     subgraph s2["sub-topology 2"]
-        n7[("count<br/>by_size.count")]
+        n8[("count<br/>by_size.count")]
     end
     n0 --> n1
     n0 --> n2
@@ -98,6 +100,7 @@ flowchart LR
     n4 --> n5
     n5 --> n6
     n6 --> n7
+    n7 --> n8
 """
     )
 

@@ -55,6 +55,6 @@ def test_repartition_topic_has_as_many_as_the_largest_before_it() -> None:
         counts.to_stream().group_by(str).count()
 
     layout = lay_out(app.plan(), {"lines": 3})
-    assert layout.partitions["app-count.group_by-repartition"] == 3
-    assert layout.partitions["app-count.group_by-2-repartition"] == 3
+    assert layout.partitions["app-count.count.partials-repartition"] == 3
+    assert layout.partitions["app-count.count-2.partials-repartition"] == 3
     assert len(layout.tasks()) == 9
