@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from framework.broker.errors import BrokerError
@@ -19,11 +19,14 @@ _STOP_TIMEOUT_S = 20.0
 _SMALL_HEAP_MB = 256
 
 
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """So many different ports of the loopback interface that nobody listens on."""
+    # Trap: a port that was given back may be given out again, so all are held until the last one is known.
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def java_command(flags: Sequence[str], heap_mb: int, log4j: Path, *main: str) -> list[str]:

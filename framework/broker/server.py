@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from framework.broker.errors import BrokerError
-from framework.broker.process import BrokerProcess, free_port, java_command
+from framework.broker.process import BrokerProcess, free_ports, java_command
 from framework.broker.progress import Progress
 from framework.broker.settings import render
 from framework.broker.template import Template
@@ -37,7 +37,8 @@ class EmbeddedKafka:
     ) -> None:
         self._is_temporary = folder is None
         self.folder = (folder or Path(tempfile.mkdtemp(prefix="penstock-kafka-"))).resolve()
-        self.port, self._controller_port = port or free_port(), free_port()
+        found, self._controller_port = free_ports(2)
+        self.port = port or found
         self._settings, self._heap_mb, self._progress = dict(settings or {}), heap_mb, progress or Progress()
         self._process: BrokerProcess | None = None
 

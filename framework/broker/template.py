@@ -11,7 +11,7 @@ from pathlib import Path
 from framework.broker.cache import cache_folder, one_at_a_time
 from framework.broker.errors import BrokerError
 from framework.broker.jars import FILES, class_path, files_fetched, is_class_path_ready, java
-from framework.broker.process import BrokerProcess, free_port, java_command
+from framework.broker.process import BrokerProcess, free_ports, java_command
 from framework.broker.progress import Progress
 from framework.broker.settings import CLUSTER_ID, KAFKA_VERSION, LOG4J, render
 
@@ -53,7 +53,7 @@ class Template:
         base = Path(java()).parent.parent / "lib/server/classes.jsa"
         if not base.exists():  # the wheel ships without it, and no other archive is written without this one
             subprocess.run([java(), "-Xshare:dump"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        port, controller_port = free_port(), free_port()
+        port, controller_port = free_ports(2)
         config = draft / "server.properties"
         config.write_text(render(draft, port, controller_port, {}))
         command = java_command(

@@ -43,7 +43,7 @@ log = logging.getLogger("penstock.worker")
 
 _IDLE_POLL_S = 0.1
 _RESTORING_POLL_S = 0.005
-_DRAINED_POLL_S = 0.002
+_DRAINED_POLL_S = 0.0
 _TIMED_POLL_S = 0.01
 _TICK_MS = 10
 _FIRST_BACK_OFF_S = 0.01

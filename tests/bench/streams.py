@@ -22,7 +22,7 @@ _ENDPOINT = (
 )
 _SOURCES = Path(__file__).parent / "java"
 # Each was tried on its own and helped, or did no harm; the heap is more than it needs.
-_JVM = ("-Xmx1g", "-Xms1g", "-XX:+UseParallelGC", "--enable-native-access=ALL-UNNAMED")
+JVM = ("-Xmx1g", "-Xms1g", "-XX:+UseParallelGC", "--enable-native-access=ALL-UNNAMED")
 _SETTINGS = {
     "processing.guarantee": "exactly_once_v2",
     "commit.interval.ms": "100",
@@ -66,7 +66,7 @@ def run_streams(job: str, bootstrap: str, inputs: Inputs, output: str, **setting
     create_topic(bootstrap, output)
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            java(), *_JVM, "-cp", class_path(), "StreamsBench", job, bootstrap, inputs.source(job), inputs.second(job),
+            java(), *JVM, "-cp", class_path(), "StreamsBench", job, bootstrap, inputs.source(job), inputs.second(job),
             output, str(inputs.records(job)), folder, *(f"{k}={v}" for k, v in {**_SETTINGS, **settings}.items()),
         ]  # fmt: skip
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)

@@ -1,0 +1,140 @@
+"""How long a record takes: producer → pass-through app → reader of committed records.
+
+    python -m tests.bench.latency [--rates 1000 10000] [--seconds 20] [--systems …]
+
+Each record carries the time at which it was produced. Producer and reader are processes of their own, on the machine of
+app and broker; the first quarter of the records is warm-up. Printed are milliseconds.
+"""
+
+import argparse
+import multiprocessing
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from framework.broker import EmbeddedKafka
+from framework.broker.jars import java
+from tests.bench.streams import JVM, class_path
+from tests.bench.workload import PARTITIONS, create_topic
+
+_STAMP = struct.Struct(">d")
+_STREAMS = {"processing.guarantee": "exactly_once_v2", "num.stream.threads": "1", "replication.factor": "1"}
+_PASS = """
+import sys
+from framework import App, Stream
+source, target, servers, state, guarantee = sys.argv[1:]
+app = App("pass-" + source)
+given, written = app.topic(source, key=bytes, value=bytes), app.topic(target, key=bytes, value=bytes)
+@app.topology(given, to=written)
+def through(given: Stream[bytes, bytes]) -> Stream[bytes, bytes]:
+    return given.map(lambda value: value)
+app.run(bootstrap_servers=servers, state_dir=state)
+"""
+
+
+def drive(servers: str, topic: str, rate: int, seconds: float, sent: Any) -> None:
+    """Produce so many records a second, spread evenly."""
+    producer = Producer({"bootstrap.servers": servers, "linger.ms": 0})
+    started, count = time.time(), 0
+    while (passed := time.time() - started) < seconds:
+        for _ in range(int(passed * rate) - count):
+            producer.produce(topic, _STAMP.pack(time.time()), b"k%d" % (count % 100))
+            count += 1
+        producer.poll(0)
+        time.sleep(0.001)
+    producer.flush()
+    sent.value = count
+
+
+def watch(servers: str, topic: str, until: float, sent: Any, seen: Any) -> None:
+    """Read what is committed, and note how old each record is."""
+    consumer = Consumer(
+        {"bootstrap.servers": servers, "group.id": topic, "isolation.level": "read_committed",
+         "fetch.wait.max.ms": 100, "enable.auto.commit": False}
+    )  # fmt: skip
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
+    ages: list[float] = []
+    while time.time() < until and (sent.value == 0 or len(ages) < sent.value):
+        message = consumer.poll(0.1)
+        if message is not None and message.error() is None:
+            ages.append(time.time() - _STAMP.unpack(message.value())[0])
+    consumer.close()
+    seen.send(ages)
+
+
+def measure(servers: str, source: str, target: str, rate: int, seconds: float) -> dict[str, float]:
+    """Percentiles (ms), and how many records came and were sent."""
+    context = multiprocessing.get_context("spawn")
+    sent, (here, there) = context.Value("q", 0), context.Pipe(duplex=False)
+    reader = context.Process(target=watch, args=(servers, target, time.time() + seconds + 30, sent, there))
+    reader.start()
+    time.sleep(1.5)
+    writer = context.Process(target=drive, args=(servers, source, rate, seconds, sent))
+    writer.start()
+    ages = here.recv()
+    writer.join()
+    reader.join()
+    if len(ages) != sent.value:
+        raise SystemExit(f"{len(ages)} of {sent.value} records came.")
+    kept = sorted(ages[len(ages) // 4 :])
+    points = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+    return {name: 1000 * kept[min(len(kept) - 1, int(len(kept) * at))] for name, at in points.items()}
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[None]:
+    """A pass-through app, from when it takes records."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def command_of(system: str, servers: str, source: str, target: str, folder: str) -> list[str]:
+    """How a system's pass-through is started."""
+    if system.startswith("streams"):
+        interval = system.partition("-")[2] or "100"
+        settings = [f"{k}={v}" for k, v in {**_STREAMS, "commit.interval.ms": interval}.items()]
+        return [java(), *JVM, "-cp", class_path(), "StreamsPass", servers, source, target, folder, *settings]
+    if system == "hand-loop":
+        return [sys.executable, "-m", "tests.bench.hand_loop", servers, source, target]
+    return [sys.executable, "-c", _PASS, source, target, servers, folder, _GUARANTEES[system]]
+
+
+_GUARANTEES = {"penstock": "exactly_once"}
+SYSTEMS = ("hand-loop", "streams", "streams-10", *_GUARANTEES)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rates", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
+    arguments = parser.parse_args()
+    with EmbeddedKafka(heap_mb=1024) as broker:
+        for rate in arguments.rates:
+            for system in arguments.systems:
+                source, target = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("in", "out"))
+                create_topic(broker.bootstrap, source)
+                create_topic(broker.bootstrap, target)
+                with ExitStack() as stack:
+                    folder = stack.enter_context(tempfile.TemporaryDirectory())
+                    stack.enter_context(running(command_of(system, broker.bootstrap, source, target, folder)))
+                    found = measure(broker.bootstrap, source, target, rate, arguments.seconds)
+                figures = "  ".join(f"{name} {ms:.1f}" for name, ms in found.items())
+                print(f"{rate:7,}/s {system:12} {figures} ms", flush=True)
+
+
+if __name__ == "__main__":
+    main()
