@@ -6,7 +6,7 @@ They come from arguments, the environment (`PENSTOCK_COMMIT_INTERVAL=100ms`, `PE
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -64,6 +64,10 @@ class Settings(BaseSettings):
         description="Stable name of this process, such as its pod's: a restart keeps its tasks and fences its past.",
     )
     workers: int = Field(1, ge=1, le=256, description="How many worker processes to run on this machine.")
+    mode: Literal["exactly-once", "continuous"] = Field(
+        "exactly-once",
+        description="exactly-once: in transactions; continuous: at least once, outputs leave at once.",
+    )
     commit_interval: Ms = Field(100, ge=1, le=60_000, description="At most so long between two commits (ms).")
     session_timeout: Ms = Field(45_000, ge=100, description="A worker silent for so long loses its tasks (ms).")
     heartbeat_interval: Ms = Field(3_000, ge=10, description="How often a worker shows that it lives (ms).")

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,10 @@ def run(
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Process what there is now, write final results, then exit 0.")
     ] = False,
+    mode: Annotated[
+        Literal["exactly-once", "continuous"] | None,
+        typer.Option(help="continuous: at least once, outputs leave at once.", show_default=False),
+    ] = None,
     create_topics: Annotated[
         bool, typer.Option("--create-topics", help="First create the topics of the app that are missing.")
     ] = False,
@@ -43,6 +47,7 @@ def run(
       penstock run apps.wordcount.app:app
       penstock run apps.wordcount.app:app --workers 4 --bootstrap-servers kafka:9092
       penstock run apps.wordcount.app:app --until-end
+      penstock run apps.wordcount.app:app --mode continuous
       PENSTOCK_KAFKA__SECURITY__PROTOCOL=SSL penstock run shop.orders --set commit_interval=20ms
 
     \b
@@ -57,6 +62,7 @@ def run(
         state_dir=state_dir,
         instance=instance,
         until_end=until_end or None,
+        mode=mode,
     )
     from framework.runtime.run import run_app
 

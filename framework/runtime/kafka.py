@@ -165,6 +165,24 @@ def transactional_producer(settings: Settings, transactional_id: str) -> Produce
     )
 
 
+def continuous_producer(settings: Settings, told: Callable[[KafkaError | None, Any], None]) -> Producer:
+    """The producer of a worker without transactions; `told` hears of each record whether it has arrived."""
+    return Producer(
+        {
+            # Reason: records leave at once; under load the client fills its batches anyhow.
+            "linger.ms": 0,
+            "queue.buffering.max.messages": 2_000_000,
+            "queue.buffering.max.kbytes": 1 << 20,
+            "batch.num.messages": 50_000,
+            "batch.size": 1_000_000,
+            "partitioner": "murmur2_random",
+            **_common(settings),
+            "enable.idempotence": True,
+            "on_delivery": told,
+        }
+    )
+
+
 def plain_producer(settings: Settings) -> Producer:
     """For a few records outside of any transaction."""
     return Producer({**_common(settings), "acks": "all", "enable.idempotence": True, "linger.ms": 0})
@@ -274,6 +292,13 @@ FINAL_ERRORS = {
     KafkaError.FENCED_INSTANCE_ID,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
+}
+# Of a commit of offsets outside of transactions.
+NOT_A_MEMBER = {
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError._STATE,
+    KafkaError._ASSIGNMENT_LOST,
 }
 _UNREACHABLE = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
 

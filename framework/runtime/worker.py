@@ -29,6 +29,7 @@ from framework.runtime import kafka
 from framework.runtime.assignment import Assignment
 from framework.runtime.clock import monotonic_ms, wall_clock_ms
 from framework.runtime.commit import CommitPolicy
+from framework.runtime.continuous import Continuous
 from framework.runtime.failpoints import failpoint
 from framework.runtime.idle import stream_times_to_follow
 from framework.runtime.intake import Intake
@@ -72,6 +73,7 @@ class Worker:
             f"{group}-{identity}" if is_static else None,
             tells_ends=settings.until_end or any(len(sub.topics) > 1 for sub in layout.plan.sub_topologies),
         )
+        self._is_continuous = settings.mode == "continuous"
         self._transactional_id = transactional_id(group, identity)
         self._transaction = self._new_transaction()
         self._policy = CommitPolicy(settings.commit_interval, settings.max_uncommitted_keys)
@@ -98,7 +100,9 @@ class Worker:
             task.is_wall_clocked or (self._idle_timeout_ms and task.is_event_timed) for task in self._assignment.tasks
         )
 
-    def _new_transaction(self) -> Transaction:
+    def _new_transaction(self) -> Transaction | Continuous:
+        if self._is_continuous:
+            return Continuous(self._settings, self._consumer)
         return Transaction(kafka.transactional_producer(self._settings, self._transactional_id))
 
     def stop(self) -> None:
@@ -140,7 +144,7 @@ class Worker:
         self._guarded(lambda: self._periodic.run_due(now_ms))
         if self._until_end is not None:
             self._guarded(lambda: self._finish_tasks(now_ms))
-        if self._transaction.is_open and (not messages or self._is_commit_due()):
+        if self._transaction.is_open and ((not messages and not self._is_continuous) or self._is_commit_due()):
             self._guarded(self._commit)
         self._purge.step(monotonic_ms())
         started = self._assignment.advance_restores()
@@ -152,17 +156,23 @@ class Worker:
         if self._assignment.is_restoring:
             return _RESTORING_POLL_S
         if self._transaction.is_open:
-            return _DRAINED_POLL_S
+            return self._until_commit_s() if self._is_continuous else _DRAINED_POLL_S
         if self._intake.is_waiting or self._has_clocks:
             return _TIMED_POLL_S
         wait_ms = self._periodic.wait_ms(wall_clock_ms())
         return _IDLE_POLL_S if wait_ms is None else min(_IDLE_POLL_S, wait_ms / 1000)
+
+    def _until_commit_s(self) -> float:
+        until_s = (self._last_commit_ms + self._settings.commit_interval - monotonic_ms()) / 1000
+        return min(max(0.0, until_s), _TIMED_POLL_S if self._has_clocks else _IDLE_POLL_S)
 
     def _process(self, messages: Sequence[kafka.Message], now_ms: int) -> None:
         for task, batch in self._intake.chunks(messages, now_ms):
             self._begin()
             try:
                 task.process_batch(batch)
+                if self._is_continuous and not task.is_careful:
+                    self._flush(task)
             finally:
                 self._write_outputs(task)
             self.records += sum(len(records) for _, records, _ in batch)

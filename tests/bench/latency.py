@@ -31,13 +31,13 @@ _STREAMS = {"processing.guarantee": "exactly_once_v2", "num.stream.threads": "1"
 _PASS = """
 import sys
 from framework import App, Stream
-source, target, servers, state, guarantee = sys.argv[1:]
+source, target, servers, state, mode = sys.argv[1:]
 app = App("pass-" + source)
 given, written = app.topic(source, key=bytes, value=bytes), app.topic(target, key=bytes, value=bytes)
 @app.topology(given, to=written)
 def through(given: Stream[bytes, bytes]) -> Stream[bytes, bytes]:
     return given.map(lambda value: value)
-app.run(bootstrap_servers=servers, state_dir=state)
+app.run(bootstrap_servers=servers, state_dir=state, mode=mode)
 """
 
 
@@ -109,11 +109,11 @@ def command_of(system: str, servers: str, source: str, target: str, folder: str)
         return [java(), *JVM, "-cp", class_path(), "StreamsPass", servers, source, target, folder, *settings]
     if system == "hand-loop":
         return [sys.executable, "-m", "tests.bench.hand_loop", servers, source, target]
-    return [sys.executable, "-c", _PASS, source, target, servers, folder, _GUARANTEES[system]]
+    return [sys.executable, "-c", _PASS, source, target, servers, folder, _MODES[system]]
 
 
-_GUARANTEES = {"penstock": "exactly_once"}
-SYSTEMS = ("hand-loop", "streams", "streams-10", *_GUARANTEES)
+_MODES = {"penstock": "exactly-once", "continuous": "continuous"}
+SYSTEMS = ("hand-loop", "streams", "streams-10", *_MODES)
 
 
 def main() -> None:
