@@ -16,7 +16,7 @@ from rich.console import Console
 
 from framework.broker import EmbeddedKafka
 from tests.bench.outputs import expected, fingerprint
-from tests.bench.report import Runs, save, table
+from tests.bench.report import Runs, budget_report, save, table
 from tests.bench.sampler import top_table
 from tests.bench.single import SYSTEMS
 from tests.bench.workload import JOBS, load
@@ -83,6 +83,8 @@ def main() -> None:
                     done.append((small if system == "quix" else bench).run(system, job))
     console.print(table(runs, arguments.records))
     save(runs, arguments.records)
+    for line in budget_report(runs):
+        console.print(line)
 
 
 def _arguments() -> argparse.Namespace:

@@ -10,6 +10,9 @@ from rich.table import Table
 RESULTS = Path("bench/results.json")
 Run = dict[str, Any]
 Runs = dict[tuple[str, str], list[Run]]
+BUDGETS = {"map": 0.75, "count": 0.95, "window": 1.0}
+"""CPU per record of a run of 200,000 records, by the reference's: what was measured when this was last changed."""
+TOLERANCE = 1.2
 _COLUMNS = (
     "job", "system", "records/s", "lowest to highest", "µs CPU\n/record", "2nd half\nrecords/s", "2nd half\nµs CPU",
     "peak\nMB", "penstock:\nrate", "penstock:\nCPU",
@@ -30,6 +33,22 @@ def table(runs: Runs, records: int) -> Table:
             f"{median(mine, 'peak_mb'):.0f}", _ratio(ours, mine, "rate"), _ratio(ours, mine, "cpu_us"),
         )  # fmt: skip
     return found
+
+
+def budget_report(runs: Runs) -> list[str]:
+    """A line for each job that has a budget: its CPU per record by the reference's, and whether that is too much.
+
+    CPU, since that is the steadier figure; by the reference, since machines differ.
+    """
+    lines = []
+    for job, budget in BUDGETS.items():
+        if (job, "penstock") in runs and (job, "reference") in runs:
+            ratio = median(runs[job, "penstock"], "cpu_us") / median(runs[job, "reference"], "cpu_us")
+            told = "within" if ratio <= budget * TOLERANCE else "OVER"
+            lines.append(
+                f"{job}: {ratio:.2f} of the reference's CPU per record, {told} the budget of {budget:.2f} + 20 %"
+            )
+    return lines
 
 
 def _ratio(ours: list[Run] | None, theirs: list[Run], figure: str) -> str:
