@@ -77,7 +77,9 @@ def test_inputs_that_meet_in_a_store_with_different_partitions_are_named(kafka: 
     ("internal", "partitions", "config", "said"),
     [
         pytest.param("add_up.sum-changelog", 2, {"cleanup_policy": "delete"}, "cleanup.policy=delete", id="changelog"),
-        pytest.param("regroup.group_by-repartition", 2, {"retention_ms": "1000"}, "retention.ms=1000", id="retention"),
+        pytest.param(
+            "regroup.count.partials-repartition", 2, {"retention_ms": "1000"}, "retention.ms=1000", id="retention"
+        ),
         pytest.param("add_up.sum-changelog", 3, {"cleanup_policy": "compact"}, "has 3 partitions", id="partitions"),
     ],
 )
