@@ -192,7 +192,10 @@ class BucketStore(KeyValueStore[Entry]):
     def _load(self, prefix: bytes) -> Bucket:
         width = len(prefix)
         end = prefix + b"\xff" * (TIME_WIDTH + _NUMBER_WIDTH)
-        rows = {key[width:]: self._decode(stored) for key, stored in self._backend.scan(self.name, prefix, end)}
+        rows: dict[bytes, Entry] = {}
+        # Invariant: no row is later than the clock, so a segment that begins after the committed one has none there.
+        if not self.spec.has_clock or time_of(prefix) <= self._committed_clock_ms:
+            rows = {key[width:]: self._decode(stored) for key, stored in self._backend.scan(self.name, prefix, end)}
         for suffix in self._touched.get(prefix, ()):
             rows[suffix] = self._uncommitted_entry(prefix + suffix)
         return sorted((suffix, entry) for suffix, entry in rows.items() if entry[0] is not None)
