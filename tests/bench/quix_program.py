@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from quixstreams import Application  # type: ignore[import-not-found]
@@ -72,7 +73,8 @@ def main(job: str, bootstrap: str, source: str, output: str, records: str) -> No
     clock.note()
     (first, t0, c0), (half, t1, c1), (_, t2, c2) = clock.marks
     total = clock.total
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = Path("/proc/self/status").read_text().splitlines()
+    (peak,) = [int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM")]
     late = total - half
     print(json.dumps({
         "rate": (total - first) / (t2 - t0), "cpu_us": (c2 - c0) / total * 1e6, "late_rate": late / (t2 - t1),

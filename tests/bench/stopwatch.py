@@ -8,6 +8,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,14 @@ class Stopwatch:
         assert self._started is not None and self._halfway is not None
         end = (self.total, *_now())
         self._on_finish()
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return Figures(*_between(self._started, end), *_between(self._halfway, end), peak_mb)
+        return Figures(*_between(self._started, end), *_between(self._halfway, end), peak_mb())
+
+
+def peak_mb() -> float:
+    """The most memory that the process had."""
+    # Trap: what getrusage tells may be the parent's, from before this program was loaded.
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
 
 
 def _now() -> tuple[float, float]:
