@@ -8,7 +8,7 @@ there are no changelogs. What an app reads of what it writes itself comes after 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice, starmap
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,7 +19,7 @@ from framework.plan.levels import Group, levels
 from framework.plan.plan import Plan, Sink, Source, SubTopology, table_source
 from framework.records import Headers, Record, Records, TaskId, TopicPartition
 from framework.runtime.buffer import RecordBuffer
-from framework.runtime.files import Writer, read_encoded, read_file
+from framework.runtime.files import Writer, read_file
 from framework.runtime.task import Task, TaskPhase
 from state import GlobalState, MemoryBackend, TaskState
 
@@ -122,11 +122,11 @@ def _encoded_inputs(plan: Plan, inputs: Mapping[str, Iterable[Any]]) -> dict[str
     if strangers := [name for name in inputs if name not in sources]:
         raise ConfigError(f'the app "{plan.app_id}" does not read {", ".join(strangers)}.')
     files = {
-        topic.name: starmap(EncodedRecord, read_encoded(topic.fill, topic))
+        topic.name: read_file(topic.fill, topic)
         for topic in plan.source_topics
-        if topic.fill is not None
+        if topic.fill is not None and topic.name not in inputs
     }
-    return {**files, **{name: encoded(sources[name], rows) for name, rows in inputs.items()}}
+    return {name: encoded(sources[name], rows) for name, rows in {**files, **inputs}.items()}
 
 
 def decoded(sink: Sink, output: Output, first_offset: int) -> list[Record]:

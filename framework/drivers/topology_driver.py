@@ -43,6 +43,7 @@ from framework.runtime.buffer import Batch, RecordBuffer
 from framework.runtime.files import read_encoded
 from framework.runtime.idle import stream_times_to_follow
 from framework.runtime.source_log import rows_of_topic
+from framework.runtime.taking_over import Rows, keep_latest, pending
 from framework.runtime.task import Task, TaskPhase
 from serde import Serde, SerdeError
 from state import BytesBackend, ChangelogBatch, GlobalState, MemoryBackend, TaskState
@@ -330,16 +331,12 @@ class TestDriver:
 
     def _migrate(self, task: Task, store: StorePlan) -> bool:
         """Fill a store that was never written from that of an earlier version."""
-        migration = store.migration
-        if migration is None or migration.changelog not in self._topics or task.state.position(store.name) >= 0:
+        migration = pending(task, store, self._topics)
+        if migration is None:
             return False
-        rows: dict[bytes, tuple[bytes, int]] = {}
-        for record in self._topics.after(TopicPartition(migration.changelog, task.id.partition), 0):
-            assert record.key is not None
-            if record.value is None:
-                rows.pop(record.key, None)
-            else:
-                rows[record.key] = record.value, record.timestamp_ms
+        rows: Rows = {}
+        log = self._topics.after(TopicPartition(migration.changelog, task.id.partition), 0)
+        keep_latest(rows, [(r.key, r.value, r.timestamp_ms) for r in log if r.key is not None])
         task.take_over(store, rows)
         return True
 

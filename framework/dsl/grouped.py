@@ -200,36 +200,23 @@ class GroupedStream(Generic[K, V]):
         self._scope.add(node)
         return Table(self._scope, node)
 
-    def _partial(
-        self, aggregation: Aggregation, value: TypeRef, name: str, parents: tuple[Node, ...]
-    ) -> RepartitionNode | None:
+    def _partial(self, aggregation: Aggregation, value: TypeRef, name: str, parents: tuple[Node, ...]) -> Node | None:
         """A repartition of partial results instead of that of the records, where these come to the same; else None."""
         (spread, *others) = parents
         if others or not aggregation.is_exact or not isinstance(spread, RepartitionNode) or not spread.is_implied:
             return None
-        origin = user_line()
         combine = CombineNode(
             name=f"{name}.combine",
             verb="combine",
-            origin=origin,
+            origin=user_line(),
             parents=spread.parents,
             key=spread.key,
             value=value,
             aggregation=aggregation,
             step=name,
         )
-        repartition = RepartitionNode(
-            name=f"{name}.partials",
-            verb="repartition",
-            origin=origin,
-            parents=(combine,),
-            key=spread.key,
-            value=value,
-            is_implied=True,
-        )
         self._scope.add(combine)
-        self._scope.add(repartition)
-        return repartition
+        return Stream(self._scope, combine).spread_as(f"{name}.partials").node
 
 
 def cogroup_inputs(

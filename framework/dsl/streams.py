@@ -556,8 +556,12 @@ class Stream(Generic[K, V]):
 
     def _spread(self, name: str) -> "Stream[K, V]":
         if self._repartitioned is None:
-            self._repartitioned = self._repartition(name, None, is_implied=True)
+            self._repartitioned = self.spread_as(name)
         return self._repartitioned
+
+    def spread_as(self, name: str) -> "Stream[K, V]":
+        """This stream behind a repartition topic of this name that a verb needs."""
+        return self._repartition(name, None, is_implied=True)
 
     def _repartition(self, name: str, partitions: int | None, *, is_implied: bool = False) -> "Stream[K, V]":
         node = RepartitionNode(

@@ -62,9 +62,8 @@ class Assignment:
         self._tasks: dict[TaskId, Task] = {}
         self._assigned: list[TaskId] = []  # by the group, not opened yet
         self._awaiting_offsets: list[Task] = []
-        self._starts: dict[
-            Task, dict[TopicPartition, int]
-        ] = {}  # of tasks that will run next; negative: none committed
+        # Of tasks that will run next; negative: none committed.
+        self._starts: dict[Task, dict[TopicPartition, int]] = {}
         self._next_question_ms = 0.0
 
     @property

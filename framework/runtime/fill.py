@@ -9,6 +9,7 @@ Trap: aborted records take offsets, so a topic is empty when it has no record th
 
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ _TIMEOUT_S = 30.0
 _PAUSE_S = 0.1
 
 
-def fill_topics(plan: Plan, settings: Settings, partitions: dict[str, int]) -> None:
+def fill_topics(plan: Plan, settings: Settings, partitions: Mapping[str, int]) -> None:
     """Fill the topics that are read, were declared with a file, and hold nothing.
 
     Args:

@@ -144,6 +144,16 @@ def end_consumer(settings: Settings, group: str) -> Consumer:
     )
 
 
+_OUTPUT = {
+    "queue.buffering.max.messages": 2_000_000,
+    "queue.buffering.max.kbytes": 1 << 20,
+    "batch.num.messages": 50_000,
+    "batch.size": 1_000_000,
+    # Reason: the Java client's, so that equal keys meet in one partition whoever wrote them.
+    "partitioner": "murmur2_random",
+}
+
+
 def transactional_producer(settings: Settings, transactional_id: str) -> Producer:
     """The producer of one worker."""
     return Producer(
@@ -152,12 +162,7 @@ def transactional_producer(settings: Settings, transactional_id: str) -> Produce
             "linger.ms": 5,
             # Reason: with the default of 100 ms each transaction meets the end of the one before it and waits.
             "retry.backoff.ms": 1,
-            "queue.buffering.max.messages": 2_000_000,
-            "queue.buffering.max.kbytes": 1 << 20,
-            "batch.num.messages": 50_000,
-            "batch.size": 1_000_000,
-            # Reason: the Java client's, so that equal keys meet in one partition whoever wrote them.
-            "partitioner": "murmur2_random",
+            **_OUTPUT,
             **_common(settings),
             "transactional.id": transactional_id,
             "transaction.timeout.ms": settings.transaction_timeout,
@@ -171,11 +176,7 @@ def continuous_producer(settings: Settings, told: Callable[[KafkaError | None, A
         {
             # Reason: records leave at once; under load the client fills its batches anyhow.
             "linger.ms": 0,
-            "queue.buffering.max.messages": 2_000_000,
-            "queue.buffering.max.kbytes": 1 << 20,
-            "batch.num.messages": 50_000,
-            "batch.size": 1_000_000,
-            "partitioner": "murmur2_random",
+            **_OUTPUT,
             **_common(settings),
             "enable.idempotence": True,
             "on_delivery": told,

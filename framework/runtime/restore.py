@@ -17,13 +17,13 @@ import time
 from collections import defaultdict
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from framework.plan.plan import StorePlan
 from framework.records import TopicPartition
 from framework.runtime import kafka
 from framework.runtime.failpoints import failpoint
 from framework.runtime.source_log import rows_of_topic
+from framework.runtime.taking_over import Rows, keep_latest, pending
 from framework.runtime.task import Task
 
 log = logging.getLogger("penstock.restore")
@@ -31,9 +31,6 @@ log = logging.getLogger("penstock.restore")
 _SLICE_RECORDS = 20_000
 _CALL_TIMEOUT_S = 10.0
 _GIVE_UP_S = 60.0
-
-
-Rows = dict[bytes, tuple[bytes, int]]
 
 
 @dataclass(slots=True)
@@ -174,8 +171,8 @@ class Restorer:
         """Begin to read the stores of before for those that were never written."""
         task = progress.task
         for store in task.sub.stores:
-            migration = store.migration
-            if migration is None or migration.changelog not in self._topics or task.state.position(store.name) >= 0:
+            migration = pending(task, store, self._topics)
+            if migration is None:
                 continue
             tp = TopicPartition(migration.changelog, task.id.partition)
             low, end = self._bounds(tp)
@@ -264,7 +261,8 @@ class Restorer:
         if part.is_source:
             return self._restore_topic(part, messages)
         if part.rows is not None:
-            _keep_latest(part.rows, messages)
+            # Reason: a changelog record has a key.
+            keep_latest(part.rows, [(m.key(), m.value(), m.timestamp()[1]) for m in messages])  # type: ignore[misc]
             return False
         self._restore_changelog(part, messages)
         return False
@@ -317,13 +315,3 @@ class Restorer:
                 "%s task %s: %d records in %.2f s",
                 progress.verb, progress.task.id, progress.records, time.monotonic() - progress.started,
             )  # fmt: skip
-
-
-def _keep_latest(rows: Rows, messages: list[kafka.Message]) -> None:
-    for message in messages:
-        key: Any = message.key()
-        value: Any = message.value()
-        if value is None:
-            rows.pop(key, None)
-        else:
-            rows[key] = value, message.timestamp()[1]

@@ -52,7 +52,7 @@ def run_worker(app: "App", settings: Settings, *, index: int) -> None:
         plan_log.check(plan)
         layout = topics.prepare(plan)
         plan_log.write(plan)
-        fill_topics(plan, settings, dict(layout.partitions))
+        fill_topics(plan, settings, layout.partitions)
         identity = name if is_static else f"{name}-{uuid.uuid4().hex[:12]}"
         worker = Worker(layout, settings, identity=identity, is_static=is_static, state_folder=folder)
     except BaseException:
