@@ -9,17 +9,20 @@ import json
 import subprocess
 import sys
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 
 from framework.broker import EmbeddedKafka
+from tests.bench import nexmark
+from tests.bench.nexmark import NexmarkInputs
 from tests.bench.outputs import expected, fingerprint
-from tests.bench.report import Runs, budget_report, save, table
+from tests.bench.report import Runs, budget_report, mean_report, save, table
 from tests.bench.sampler import top_table
 from tests.bench.single import SYSTEMS
-from tests.bench.workload import JOBS, load
+from tests.bench.workload import JOBS, Inputs, load
 
 BROKER_HEAP_MB = 1024
 RUN_TIMEOUT_S = 600
@@ -28,12 +31,19 @@ _WIDTH = 150  # of the table, also where no terminal is
 
 
 class Bench:
-    """Loaded topics and what their runs have shown."""
+    """Topics, loaded when a job first needs them, and what their runs have shown."""
 
     def __init__(self, bootstrap: str, records: int, console: Console) -> None:
-        self.bootstrap, self.console = bootstrap, console
-        self.inputs = load(bootstrap, records)
+        self.bootstrap, self.records, self.console = bootstrap, records, console
+        self._inputs: dict[bool, Inputs | NexmarkInputs] = {}
         self.agreed: dict[str, object | None] = {}
+
+    def inputs(self, job: str) -> Inputs | NexmarkInputs:
+        is_query = job in nexmark.JOBS
+        if is_query not in self._inputs:
+            self.console.print(f"loading {self.records:,} {'events of NEXMark' if is_query else 'records'}")
+            self._inputs[is_query] = (nexmark.load if is_query else load)(self.bootstrap, self.records)
+        return self._inputs[is_query]
 
     def run(self, system: str, job: str, *, is_sampled: bool = False) -> dict[str, Any]:
         """One run, whose output has been found right.
@@ -44,7 +54,7 @@ class Bench:
         output = f"{system}-{job}-{uuid.uuid4().hex[:8]}"
         command = [
             sys.executable, "-m", "tests.bench.single", system, job, self.bootstrap, output,
-            "sampled" if is_sampled else "plain", json.dumps(asdict(self.inputs)),
+            "sampled" if is_sampled else "plain", json.dumps(asdict(self.inputs(job))),
         ]  # fmt: skip
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=RUN_TIMEOUT_S, check=False)
         if done.returncode:
@@ -55,9 +65,12 @@ class Bench:
         return run
 
     def _check(self, system: str, job: str, output: str) -> None:
+        if job in nexmark.JOBS:
+            expects, found = nexmark.what_it_comes_to, nexmark.fingerprint(job, self.bootstrap, output)
+        else:
+            expects, found = expected, fingerprint(system, job, self.bootstrap, output)
         if job not in self.agreed:
-            self.agreed[job] = expected(job, self.inputs.count)
-        found = fingerprint(system, job, self.bootstrap, output)
+            self.agreed[job] = expects(job, self.records)
         if self.agreed[job] is None:
             self.agreed[job] = found
         if found != self.agreed[job]:
@@ -69,31 +82,38 @@ def main() -> None:
     console = Console()
     console.width = max(console.width, _WIDTH)
     with EmbeddedKafka(heap_mb=BROKER_HEAP_MB) as broker:
-        console.print(f"loading {arguments.records:,} records")
         bench = Bench(broker.bootstrap, arguments.records, console)
         if arguments.profile:
             run = bench.run(arguments.systems[-1], arguments.profile, is_sampled=True)
             console.print(top_table(run["samples"], f"{arguments.profile}: where the time goes"))
             return
         small = Bench(broker.bootstrap, arguments.records // QUIX_SHARE, console)
-        runs: Runs = {(job, s): [] for job in arguments.jobs for s in arguments.systems if job in SYSTEMS[s]}
+        runs: Runs = {(job, s): [] for job in _jobs(arguments.jobs) for s in arguments.systems if job in SYSTEMS[s]}
         for _ in range(arguments.rounds):
             for (job, system), done in runs.items():
                 if system != "quix" or not done:
                     done.append((small if system == "quix" else bench).run(system, job))
     console.print(table(runs, arguments.records))
     save(runs, arguments.records)
-    for line in budget_report(runs):
+    for line in mean_report(runs, nexmark.JOBS) + budget_report(runs):
         console.print(line)
+
+
+def _jobs(names: Sequence[str]) -> list[str]:
+    return [job for name in names for job in (nexmark.JOBS if name == "nexmark" else (name,))]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=JOBS)
+    jobs = (*JOBS, *nexmark.JOBS)
+    parser.add_argument(
+        "--jobs", nargs="+", choices=(*jobs, "nexmark"), default=JOBS, metavar="JOB",
+        help=f"{', '.join(jobs)}; nexmark: all its queries (default: those before q0)",
+    )  # fmt: skip
     parser.add_argument("--systems", nargs="+", choices=tuple(SYSTEMS), default=tuple(SYSTEMS))
-    parser.add_argument("--profile", choices=JOBS, metavar="JOB", help="instead, sample one run of the last system")
+    parser.add_argument("--profile", choices=jobs, metavar="JOB", help="instead, sample one run of the last system")
     return parser.parse_args()
 
 

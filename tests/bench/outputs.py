@@ -6,10 +6,9 @@ Systems write keys of windows and numbers each in its own way; the form is what 
 import json
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
-from framework.runtime import kafka
+from tests.bench.reader import read
 from tests.bench.workload import FIRST_TIMESTAMP_MS, GAP_MS, VAT, WINDOW_MS, WORDS_PER_LINE, events, lines
 
 _DOUBLE = struct.Struct(">d")
@@ -18,7 +17,7 @@ _TABLES = ("count", "window", "words", "sessions")
 
 def fingerprint(system: str, job: str, bootstrap: str, topic: str) -> object:
     """For tables the latest row of each key; for streams how many records there are, and a hash of the set of them."""
-    records = _read(bootstrap, topic)
+    records = read(bootstrap, topic)
     if job in _TABLES:
         rows: dict[object, object] = {}
         for message in records:
@@ -119,22 +118,3 @@ _ROWS: dict[tuple[str, str], Callable[[bytes, bytes | None], tuple[object, objec
     ("quix", "words"): _json_count,
     ("quix", "window"): _json_sum,
 }
-
-
-def _read(bootstrap: str, topic: str) -> Iterator[Any]:
-    consumer = kafka.create_consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "bench-reader", "isolation.level": "read_committed",
-         "enable.auto.commit": False, "enable.partition.eof": True, "queued.min.messages": 200_000}
-    )  # fmt: skip
-    partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-    consumer.assign([kafka.TopicPartition(topic, p, 0) for p in partitions])
-    ended = 0
-    while ended < len(partitions):
-        for message in consumer.consume(10_000, 0.1):
-            if message.error() is None:
-                yield message
-            elif message.error().code() == kafka.KafkaError._PARTITION_EOF:
-                ended += 1
-            else:
-                raise kafka.KafkaException(message.error())
-    consumer.close()

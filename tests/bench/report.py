@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,25 @@ def budget_report(runs: Runs) -> list[str]:
             told = "within" if ratio <= budget * TOLERANCE else "OVER"
             lines.append(
                 f"{job}: {ratio:.2f} of the reference's CPU per record, {told} the budget of {budget:.2f} + 20 %"
+            )
+    return lines
+
+
+def mean_report(runs: Runs, jobs: Sequence[str]) -> list[str]:
+    """For each other system a line: the geometric mean of the ratios of rate and of CPU over the jobs both did."""
+    lines = []
+    for other in dict.fromkeys(system for _, system in runs if system != "penstock"):
+        both = [job for job in jobs if (job, "penstock") in runs and (job, other) in runs]
+        if len(both) > 1:
+            rate, cpu = (
+                statistics.geometric_mean(
+                    median(runs[job, "penstock"], figure) / median(runs[job, other], figure) for job in both
+                )
+                for figure in ("rate", "cpu_us")
+            )
+            lines.append(
+                f"penstock by {other}: {rate:.2f} times the rate at {cpu:.2f} of the CPU, "
+                f"geometric mean of {len(both)} jobs ({', '.join(both)})"
             )
     return lines
 

@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from tests.bench import quix, reference
+from tests.bench import nexmark, quix, reference
 from tests.bench.penstock import run_penstock
 from tests.bench.quix import run_quix
 from tests.bench.reference import run_reference
@@ -14,12 +14,13 @@ from tests.bench.stopwatch import Stopwatch
 from tests.bench.streams import run_streams
 from tests.bench.workload import JOBS, Inputs
 
-SYSTEMS = {"reference": reference.JOBS, "streams": JOBS, "quix": quix.JOBS, "penstock": JOBS}
+SYSTEMS = {"reference": reference.JOBS, "streams": JOBS, "quix": quix.JOBS, "penstock": JOBS + nexmark.JOBS}
 """Those that are measured, and the jobs that each does."""
 
 
 def main(system: str, job: str, bootstrap: str, output: str, how: str, inputs: str) -> None:
-    given = Inputs(**json.loads(inputs))
+    kind = nexmark.NexmarkInputs if job in nexmark.JOBS else Inputs
+    given: Any = kind(**json.loads(inputs))
     samples: list[Any] = []
     if system in ("streams", "quix"):
         run = run_streams if system == "streams" else run_quix

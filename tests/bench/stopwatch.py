@@ -23,7 +23,7 @@ class Figures:
 
 
 class Stopwatch:
-    """`start`, then `pass_by` after each chunk, then `finish` after the last commit.
+    """`start`, then `pass_by` after each chunk, `mark` after each commit that has brought something, then `finish`.
 
     Args:
         total: how many records there are.
@@ -36,6 +36,7 @@ class Stopwatch:
         self.total, self._on_start, self._on_finish = total, on_start, on_finish
         self._started: tuple[int, float, float] | None = None
         self._halfway: tuple[int, float, float] | None = None
+        self._marked: tuple[float, float] | None = None
 
     def start(self) -> None:
         """Records are there and will be processed now; only the first call counts."""
@@ -47,9 +48,13 @@ class Stopwatch:
         if self._halfway is None and done >= self.total / 2:
             self._halfway = (done, *_now())
 
+    def mark(self) -> None:
+        """All that has been processed is committed; if nothing more comes, it ended here."""
+        self._marked = _now()
+
     def finish(self) -> Figures:
         assert self._started is not None and self._halfway is not None
-        end = (self.total, *_now())
+        end = (self.total, *(self._marked or _now()))
         self._on_finish()
         return Figures(*_between(self._started, end), *_between(self._halfway, end), peak_mb())
 
@@ -68,6 +73,6 @@ def _now() -> tuple[float, float]:
 
 def _between(a: tuple[int, float, float], b: tuple[int, float, float]) -> tuple[float, float]:
     records = b[0] - a[0]
-    if not records:
+    if records <= 0:
         return float("nan"), float("nan")
     return records / (b[1] - a[1]), (b[2] - a[2]) / records * 1e6

@@ -1,0 +1,1 @@
+"""NEXMark: an auction site's events, and eleven of the benchmark's queries over them."""
