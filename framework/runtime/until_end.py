@@ -99,9 +99,11 @@ class UntilEnd:
     def _take_ends(self, inputs: Sequence[TopicPartition]) -> None:
         for tp in inputs:
             place = kafka.TopicPartition(*tp)
-            _, self.ends[tp] = kafka.calling(
+            # Reason: the broker does not lead the partitions of a topic that was made just now.
+            _, self.ends[tp] = kafka.insisting(
                 f"find the end of {tp}",
                 lambda p=place: self._consumer.get_watermark_offsets(p, timeout=_CALL_TIMEOUT_S),
+                within_s=_CALL_TIMEOUT_S,
             )
 
     def _inputs(self) -> list[TopicPartition]:
