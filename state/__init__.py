@@ -14,6 +14,7 @@ from state.folder import StateFolder
 from state.global_state import GlobalState
 from state.keyvalue import KeyValueStore
 from state.memory import MemoryBackend
+from state.sessions import Session, SessionStore
 from state.spec import StoreSpec
 from state.task_state import CLOCK_KEY, ChangelogBatch, TaskState
 
@@ -21,6 +22,8 @@ __all__ = [
     "StoreSpec",
     "KeyValueStore",
     "BucketStore",
+    "SessionStore",
+    "Session",
     "TaskState",
     "GlobalState",
     "ChangelogBatch",

@@ -25,6 +25,7 @@ from typing import Any, Generic, TypeVar
 from sortedcontainers import SortedSet
 
 from state.base import BytesBackend
+from state.keys import time_bytes
 from state.spec import StoreSpec
 from state.stamps import unstamp
 
@@ -46,6 +47,7 @@ class KeyValueStore(Generic[V]):
         self._old: dict[bytes, V] = {}
         self._order: SortedSet[bytes] | None = SortedSet() if spec.is_ordered else None  # keys of the three layers
         self._floor = b""  # the backend has no key before this one
+        self._unstored: set[bytes] = set()  # changed keys that the backend is known not to have
         self.clock_ms = self._accepted_clock_ms = self._settled_clock_ms = self._committed_clock_ms = -1
 
     def get(self, key: bytes) -> V | None:
@@ -82,6 +84,8 @@ class KeyValueStore(Generic[V]):
 
         The store must not be changed before the last entry was taken.
         """
+        if self.spec.is_queue:
+            start = max(start or b"", time_bytes(max(0, self.clock_ms)))
         above = iter(self._uncommitted_in(start, end))
         waiting = next(above, None)
         for key, stored in self._stored_in(start, end):
@@ -147,14 +151,19 @@ class KeyValueStore(Generic[V]):
             self._dirty = {}
 
     def uncommitted(self) -> dict[bytes, V]:
-        """All entries changed since the last commit."""
-        return {**self._flushed, **self._dirty, **self._fresh}
+        """The entries changed since the last commit, without those that came and went."""
+        changed: dict[bytes, Any] = {**self._flushed, **self._dirty, **self._fresh}
+        if self._unstored:
+            unstored = self._unstored
+            return {key: entry for key, entry in changed.items() if entry[0] is not None or key not in unstored}
+        return changed
 
     def committed(self) -> None:
         """The backend has the changes now."""
         if self._order:
             self._floor = min(self._floor, self._order[0])
         self._fresh, self._dirty, self._flushed = {}, {}, {}
+        self._unstored = set()
         if self._order:
             self._order = SortedSet()
         self.start_clock(self.clock_ms)
@@ -164,6 +173,7 @@ class KeyValueStore(Generic[V]):
         """Forget the changes since the last commit."""
         self._floor = b""
         self._fresh, self._dirty, self._flushed, self._young, self._old = {}, {}, {}, {}, {}
+        self._unstored = set()
         if self._order:
             self._order = SortedSet()
         self.start_clock(self._committed_clock_ms)
@@ -216,6 +226,10 @@ class KeyValueStore(Generic[V]):
             return list(self._order.irange(start, end, inclusive=(True, False)))
         changed = {**self._flushed, **self._dirty, **self._fresh}
         return sorted(k for k in changed if (start is None or k >= start) and (end is None or k < end))
+
+    def _is_changed(self, key: bytes) -> bool:
+        """True if the open transaction has an entry of this key, also one that deletes it."""
+        return key in self._fresh or key in self._dirty or key in self._flushed
 
     def _uncommitted_entry(self, key: bytes) -> V:
         for layer in (self._fresh, self._dirty):

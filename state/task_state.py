@@ -20,6 +20,7 @@ from state.errors import ValueNotStorable
 from state.keys import time_bytes
 from state.keyvalue import KeyValueStore
 from state.log_bound import LogBound
+from state.sessions import SessionStore
 from state.spec import StoreSpec
 from state.stamps import stamp_many
 
@@ -46,8 +47,7 @@ class TaskState:
     def __init__(self, specs: Sequence[StoreSpec], backend: BytesBackend, cache_entries: int = 100_000) -> None:
         self._backend = backend
         self.stores: dict[str, KeyValueStore[Any]] = {
-            spec.name: (BucketStore if spec.is_bucketed else KeyValueStore)(spec, backend, cache_entries)
-            for spec in specs
+            spec.name: _store_class(spec)(spec, backend, cache_entries) for spec in specs
         }
         self._positions = {name: self._number(_POSITION + name.encode()) for name in self.stores}
         for name, store in self.stores.items():
@@ -125,7 +125,7 @@ class TaskState:
         self._batches = {}
         for name, store in self.stores.items():
             changed = store.uncommitted()
-            if oldest_ms := store.spec.oldest_kept_ms(store.clock_ms):
+            if oldest_ms := store.spec.oldest_written_ms(store.clock_ms):
                 oldest = time_bytes(oldest_ms)
                 changed = {key: entry for key, entry in changed.items() if key >= oldest}
             if not changed and not store.has_clock_moved:
@@ -246,6 +246,12 @@ class TaskState:
     def close(self) -> None:
         """Release the files; what is not committed is gone."""
         self._backend.close()
+
+
+def _store_class(spec: StoreSpec) -> type[KeyValueStore[Any]]:
+    if spec.holds_sessions:
+        return SessionStore
+    return BucketStore if spec.is_bucketed else KeyValueStore
 
 
 def _serialized(store: KeyValueStore[Any], changed: Mapping[bytes, Any]) -> list[bytes | None]:

@@ -7,7 +7,8 @@
 | `DueKeySerde` | time (8) + key | what is to be looked at when stream time passes that time |
 | `ArrivalKeySerde` | segment (8) + length of key (4) + key + time (8) + number (8) | records of a key by time |
 
-Sessions and records are in bucket stores (`buckets.py`). A session may last for ever, so all of a key are one bucket.
+Records are in bucket stores (`buckets.py`). Sessions have the same layout; one may last for ever, so all of a key stand
+together.
 
 A window of fixed size is stored by its end, because ends are never negative; a start may be, with an offset.
 """
@@ -82,6 +83,11 @@ def session_parts(composite: bytes) -> tuple[bytes, int, int]:
     return composite[_KEY_AT:at], time_of(composite, at), time_of(composite, at + TIME_WIDTH)
 
 
+def session_of(composite: bytes) -> bytes:
+    """The key of a session."""
+    return composite[_KEY_AT : -2 * TIME_WIDTH]
+
+
 def session_suffix(start_ms: int, end_ms: int) -> bytes:
     """The place of a session in its bucket."""
     return _BOUNDS.pack(start_ms, end_ms)
@@ -97,9 +103,9 @@ def session_windowed(composite: bytes) -> bytes:
     return composite[_KEY_AT:]
 
 
-def session_bounds(suffix: bytes) -> tuple[int, int]:
-    """Start and end (ms) of a session in its bucket."""
-    start, end = _BOUNDS.unpack(suffix)
+def session_bounds(composite: bytes) -> tuple[int, int]:
+    """Start and end (ms) of a session."""
+    start, end = _BOUNDS.unpack_from(composite, len(composite) - 2 * TIME_WIDTH)
     return start, end
 
 

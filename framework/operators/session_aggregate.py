@@ -17,11 +17,15 @@ each only if all together fit; if none does, it begins a new one.
 
 Two stores: the sessions, whose entries carry as timestamp until when they are open, and the times at which to look for
 closed ones, by key. A time is noted when a session begins, and again when it is found still open then: a busy session
-costs one note per gap, not per record. Both are logged, so a restore needs no scan.
+costs one note per gap, not per record. Both are logged, so a restore needs no scan. The notes are a queue, whose clock
+is up to when was looked: what was looked at needs no deletion, and a note for a time within the same transaction is
+never written.
+
+Records are applied one by one to the sessions of their keys, which the store lends as objects; what became of them in
+the chunk is put down once, at its end.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from framework.chunk import Chunk
@@ -29,37 +33,11 @@ from framework.operators.aggregate import Stamped
 from framework.operators.base import OperatorContext
 from framework.operators.windowed import Told, WindowedOperator, running_times
 from framework.plan.windows import SessionWindows, WindowedNode, due_name
-from state import BucketStore, KeyValueStore
-from state.keys import MAX_TIME, TIME_WIDTH, time_bytes, time_of
-from state.windowed_keys import (
-    session_bounds,
-    session_end,
-    session_key,
-    session_suffix,
-    session_windowed,
-    sessions_prefix,
-)
+from state import KeyValueStore, Session, SessionStore
+from state.keys import MAX_TIME, TIME_WIDTH, time_bytes
+from state.windowed_keys import session_end, session_windowed
 
 _NEVER = MAX_TIME + 1
-
-
-@dataclass(slots=True, eq=False)
-class Session:
-    """One session of a key.
-
-    `is_own`: its state was made in this chunk and may change in place; `is_stored`: the store has its place.
-    """
-
-    start: int
-    end: int
-    until: int
-    state: Any
-    is_own: bool = False
-    is_stored: bool = True
-
-    def distance(self, time_ms: int) -> int:
-        """The silence between it and a record (ms); 0 inside."""
-        return max(0, self.start - time_ms, time_ms - self.end)
 
 
 class SessionOperator(WindowedOperator):
@@ -69,10 +47,15 @@ class SessionOperator(WindowedOperator):
         super().__init__(node, context)
         self._gap, self._grace_ms = windows.gap_ms, windows.grace_ms
         self._max_length = _NEVER if windows.max_length_ms is None else windows.max_length_ms
-        assert isinstance(self._store, BucketStore)
+        assert isinstance(self._store, SessionStore)
         self._sessions = self._store
         self._due: KeyValueStore[Stamped] = context.stores[due_name(node.name)]
-        self._ended: list[Closed] = []  # of the chunk in hand
+        self._chunk_number = 0
+        # Of the chunk in hand:
+        self._ended: list[Session] = []
+        self._touched: list[Session] = []
+        self._notes: dict[bytes, Stamped] = {}
+        self._told: list[Told] = []
 
     def flush(self) -> Chunk:
         chunk = super().flush()
@@ -86,7 +69,7 @@ class SessionOperator(WindowedOperator):
         if not gone:
             return super()._chunk(stored, entries, olds)
         # Reason: a session that came and went since the last flush was never seen downstream.
-        unseen = {key for key, entry in zip(gone, self._store.settled(gone), strict=True) if not _is_there(entry)}
+        unseen = {key for key, was_shown in zip(gone, self._sessions.were_shown(gone), strict=True) if not was_shown}
         kept = [i for i, key in enumerate(stored) if key not in unseen]
         olds = None if olds is None else [olds[i] for i in kept]
         return super()._chunk([stored[i] for i in kept], [entries[i] for i in kept], olds)
@@ -98,83 +81,91 @@ class SessionOperator(WindowedOperator):
         return list(map(session_windowed, stored))
 
     def _apply(self, keys: list[bytes], chunk: Chunk) -> tuple[list[Told], list[int]]:
-        self._ended = []
+        self._ended, self._touched, self._notes, self._told = [], [], {}, []
+        self._chunk_number += 1
         timestamps, gap_of = chunk.timestamps, self._gap
         values: list[Any] = timestamps if self._is_count and not callable(gap_of) else chunk.values.decoded
         gaps = list(map(gap_of, values)) if callable(gap_of) else [gap_of] * len(keys)
-        prefixes = {key: sessions_prefix(key) for key in dict.fromkeys(keys)}
-        sessions = {key: self._sessions_in(prefix) for key, prefix in prefixes.items()}
-        changed: dict[bytes, Stamped] = {}
-        notes: dict[bytes, Stamped] = {}
-        told: list[Told] = []
+        sessions = self._sessions.of_keys(dict.fromkeys(keys))
         late: list[int] = []
         running = running_times(self._store.clock_ms, timestamps)
+        grace_ms, ends_closed = self._grace_ms, self._emit == "final"
         for i, (key, value, time, gap, now) in enumerate(zip(keys, values, timestamps, gaps, running, strict=True)):
-            limit, prefix = now - self._grace_ms, prefixes[key]
-            known = sessions[key] = self._still_known(key, sessions[key], limit, changed)
-            joined = self._joined(known, time, time + gap, limit)
-            start, end, until = time, time, time + gap
+            limit, known, until = now - grace_ms, sessions[key], time + gap
+            if ends_closed and known:
+                self._end_closed(known, limit)
+            joined = self._joined(known, time, until, limit) if known else known
             for session in joined:
-                start, end, until = min(start, session.start), max(end, session.end), max(until, session.until)
+                until = max(until, session.until)
             if until < limit:
                 late.append(i)
-                continue
-            # Reason: a session of one instant that gets a record of that instant stays what it is; any other that gets
-            # a record is replaced, even by one with the same bounds. Source: the vectors SUP-10 and SES-04.
-            stays = len(joined) == 1 and joined[0].start == joined[0].end == start == end
-            olds = [self._shown(s.state) for s in joined] if self._keeps_olds else [None] * len(joined)
-            state = self._joined_state(joined, value)
-            for session, old in zip(joined, olds, strict=True):
-                place = prefix + session_suffix(session.start, session.end)
-                if session.is_stored:
-                    changed[place] = (None, session.end)
-                else:
-                    del changed[place]
-                if self._every_change and not (stays and state is not None):
-                    told.append(Told(i, place, None, session.end, old))
-            sessions[key] = [s for s in known if s not in joined] if joined else list(known)
-            if state is None:
-                continue
-            place = prefix + session_suffix(start, end)
-            is_stored = place in changed
-            changed[place] = (state, until)
-            sessions[key].append(Session(start, end, until, state, is_own=True, is_stored=is_stored))
-            if not joined:
-                # Reason: noted for when it may close, however results are emitted, so that emit= may be changed later.
-                notes[time_bytes(until) + key] = (b"", until)
+            elif joined:
+                self._extend(i, known, joined, value, time, until)
+            else:
+                self._begin(i, known, key, value, time, until)
+        self._sessions.keep(self._touched)
+        self._due.put_many(self._notes)
+        return self._told, late
+
+    def _begin(self, i: int, known: list[Session], key: bytes, value: Any, time: int, until: int) -> None:
+        """A record that joins no session begins one."""
+        state = self._started(value)
+        if state is None:
+            return
+        session = Session(key, time, time, until, state, self._chunk_number)
+        known.append(session)
+        self._touched.append(session)
+        # Reason: noted for when it may close, however results are emitted, so that emit= may be changed later.
+        # Reason: what is past was looked at already, under a shorter grace.
+        self._notes[time_bytes(max(until, self._due.clock_ms)) + key] = (b"", until)
+        if self._every_change:
+            self._told.append(Told(i, session.own_place, self._shown(state), time, None))
+
+    def _extend(self, i: int, known: list[Session], joined: list[Session], value: Any, time: int, until: int) -> None:
+        """The sessions that a record joins become one, which is the first of them as an object."""
+        first = joined[0]
+        start = first.start if first.start < time else time
+        end = max([time, *[s.end for s in joined]]) if len(joined) > 1 else max(time, first.end)
+        # Reason: a session of one instant that gets a record of that instant stays what it is; any other that gets
+        # a record is replaced, even by one with the same bounds. Source: the vectors SUP-10 and SES-04.
+        stays = len(joined) == 1 and first.start == first.end == start == end
+        olds = [self._shown(s.state) for s in joined] if self._keeps_olds else [None] * len(joined)
+        state = self._joined_state(joined, value)
+        if self._every_change and not (stays and state is not None):
+            self._told += [Told(i, s.own_place, None, s.end, old) for s, old in zip(joined, olds, strict=True)]
+        for session in joined:
+            if session.touched_in != self._chunk_number:
+                session.touched_in = self._chunk_number
+                self._touched.append(session)
+        for session in joined if state is None else joined[1:]:
+            session.is_gone = True
+            known.remove(session)
+        if state is not None:
+            first.start, first.end, first.until, first.state = start, end, until, state
             if self._every_change:
-                told.append(Told(i, place, self._shown(state), end, olds[0] if stays else None))
-        self._store.put_many(changed)
-        self._due.put_many(notes)
-        return told, late
+                self._told.append(Told(i, first.own_place, self._shown(state), end, olds[0] if stays else None))
 
-    def _sessions_in(self, prefix: bytes) -> list[Session]:
-        """The sessions of a key, by its prefix, in the order of time."""
-        rows = self._sessions.bucket(prefix)
-        return [Session(*session_bounds(suffix), until, state) for suffix, (state, until) in rows]
+    def _end_closed(self, known: list[Session], limit: int) -> None:
+        """Set the sessions apart that are closed by now, so that no record joins them."""
+        for session in [s for s in known if s.until < limit]:
+            session.is_gone = True
+            known.remove(session)
+            self._touched.append(session)
+            self._ended.append(session)
 
-    def _still_known(
-        self, key: bytes, known: list[Session], limit: int, changed: dict[bytes, Stamped]
-    ) -> list[Session]:
-        """The sessions that a record may join; with final results those that are closed by now are set apart."""
-        if self._emit != "final" or not any(s.until < limit for s in known):
-            return known
-        for session in known:
-            if session.until < limit:
-                self._ended.append((session.until, key, session))
-                changed[session_key(key, session.start, session.end)] = (None, session.end)
-        return [s for s in known if s.until >= limit]
-
-    def _forgotten(self, until: int, end: int) -> int:
+    def _forgotten(self, session: Session) -> int:
         """When no record joins a session any more: this + grace < stream time."""
         if self._emit == "complete":
             return _NEVER
-        return until if self._emit == "final" else until + 2 * (until - end)
+        until = session.until
+        return until if self._emit == "final" else until + 2 * (until - session.end)
 
     def _joined(self, known: list[Session], time: int, until: int, limit: int) -> list[Session]:
         """The sessions that a record joins, in the order of time."""
         touched = [
-            s for s in known if s.until >= time and s.start <= until and self._forgotten(s.until, s.end) >= limit
+            s
+            for s in known
+            if s.until >= time and s.start <= until and (s.until >= limit or self._forgotten(s) >= limit)
         ]
         if len(touched) > 1:
             touched.sort(key=lambda s: s.start)
@@ -190,10 +181,11 @@ class SessionOperator(WindowedOperator):
 
     def _joined_state(self, joined: list[Session], value: Any) -> Any:
         """The states of joined sessions and one more value as one state."""
-        if not joined:
-            return self._started(value)
+        if self._is_count:
+            return sum([s.state for s in joined]) + 1
         assert self._merge is not None
-        states = [s.state if s.is_own or self._copy is None else self._copy(s.state) for s in joined]
+        number, copy = self._chunk_number, self._copy
+        states = [s.state if copy is None or s.touched_in == number else copy(s.state) for s in joined]
         state = states.pop(0) if self._initial is None else self._initial()
         for other in states:
             state = self._merge(state, other)
@@ -209,37 +201,33 @@ class SessionOperator(WindowedOperator):
         del before_ms
         closed = self._take_forgotten(_NEVER)
         if closed:
-            newest = max(until for until, _, _ in closed)
+            newest = max(session.until for session in closed)
             self._store.clock_ms = min(MAX_TIME, newest + self._grace_ms + 1)
+            self._due.clock_ms = max(self._due.clock_ms, min(MAX_TIME, newest + 1))
         return self._closed_chunk(closed)
 
-    def _closed_chunk(self, closed: "list[Closed]") -> Chunk:
-        ended, self._ended = sorted(self._ended + closed, key=lambda c: (c[0], c[1], c[2].start)), []
-        places = [session_key(key, session.start, session.end) for _, key, session in ended]
-        return self._chunk(places, [(session.state, until) for until, _, session in ended])
+    def _closed_chunk(self, closed: list[Session]) -> Chunk:
+        ended, self._ended = sorted(self._ended + closed, key=lambda s: (s.until, s.key, s.start)), []
+        return self._chunk([s.own_place for s in ended], [(s.state, s.until) for s in ended])
 
-    def _take_forgotten(self, limit: int) -> "list[Closed]":
+    def _take_forgotten(self, limit: int) -> list[Session]:
         """Remove the sessions that nobody joins any more, of all keys that are to be looked at by now."""
-        due = [note for note, _ in self._due.scan(None, time_bytes(max(0, limit)))]
+        due = [note[TIME_WIDTH:] for note, _ in self._due.scan(None, time_bytes(max(0, limit)))]
         if not due:
             return []
-        notes: dict[bytes, Stamped] = {note: (None, time_of(note)) for note in due}
-        forgotten: list[Closed] = []
-        for key in dict.fromkeys(note[TIME_WIDTH:] for note in due):
-            for session in self._sessions_in(sessions_prefix(key)):
-                forgotten_at = self._forgotten(session.until, session.end)
-                if forgotten_at < limit:
-                    forgotten.append((session.until, key, session))
-                else:
-                    look = session.until if session.until >= limit else forgotten_at
-                    notes[time_bytes(look) + key] = (b"", look)
+        if limit <= MAX_TIME:
+            self._due.clock_ms = limit
+        notes: dict[bytes, Stamped] = {}
+        forgotten: list[Session] = []
+        for key, known in self._sessions.of_keys(dict.fromkeys(due)).items():
+            gone = [s for s in known if self._forgotten(s) < limit]
+            for session in gone:
+                session.is_gone = True
+                known.remove(session)
+            forgotten += gone
+            for session in known:
+                look = session.until if session.until >= limit else self._forgotten(session)
+                notes[time_bytes(look) + key] = (b"", look)
+        self._sessions.keep(forgotten)
         self._due.put_many(notes)
-        self._store.put_many({session_key(key, s.start, s.end): (None, s.end) for _, key, s in forgotten})
         return forgotten
-
-
-Closed = tuple[int, bytes, Session]  # until when it was open, its key
-
-
-def _is_there(entry: Stamped | None) -> bool:
-    return entry is not None and entry[0] is not None

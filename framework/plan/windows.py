@@ -128,9 +128,17 @@ class WindowedNode(Node):
                 return (windows, self._rows_spec(difference, grace))
             case SessionWindows():
                 sessions = StoreSpec(
-                    self.name, SessionKeySerde(self.inner_key), value, has_clock=True, is_bucketed=True
+                    self.name, SessionKeySerde(self.inner_key), value, has_clock=True, holds_sessions=True
                 )
-                due = StoreSpec(due_name(self.name), DueKeySerde(self.inner_key), serde_for(bytes), is_ordered=True)
+                due = StoreSpec(
+                    due_name(self.name),
+                    DueKeySerde(self.inner_key),
+                    serde_for(bytes),
+                    has_clock=True,
+                    is_queue=True,
+                    is_ordered=True,
+                    retention_ms=0,
+                )
                 return (sessions, due)
 
     def _rows_spec(self, difference_ms: int, grace_ms: int) -> StoreSpec:

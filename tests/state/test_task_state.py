@@ -1,7 +1,7 @@
 """Clocks and retention of stores; positions are in the laws."""
 
 from serde import for_type
-from state import MemoryBackend, StoreSpec, TaskState
+from state import CLOCK_KEY, MemoryBackend, StoreSpec, TaskState
 from state.keys import bucket_key, bucket_parts, bucket_ranges, time_bytes
 
 SPEC = StoreSpec(
@@ -73,6 +73,35 @@ def test_restore_drops_what_the_clock_says_is_too_old() -> None:
     keys = [time_bytes(5), time_bytes(180), b""]
     state.restore("windows", keys, [for_type(int).serialize(1)] * 2 + [b"190"], [5, 180, 190], 2)
     assert [key for key, _ in backend.scan("windows")] == [time_bytes(180)]
+
+
+def test_queue_entries_before_its_clock_are_neither_seen_nor_written() -> None:
+    spec = StoreSpec(
+        "s", for_type(bytes), for_type(int), has_clock=True, is_queue=True, is_ordered=True, retention_ms=0
+    )
+    state = TaskState([spec], MemoryBackend(["s"]))
+    store = state.stores["s"]
+    store.put_many({time_bytes(at): (1, at) for at in (5, 6, 70_000)})
+    store.clock_ms = 6
+    assert [key for key, _ in store.scan()] == [time_bytes(6), time_bytes(70_000)]
+    batch = state.changelog()["s"]
+    assert batch.keys == [time_bytes(6), time_bytes(70_000), CLOCK_KEY]
+    other = TaskState([spec], MemoryBackend(["s"]))
+    other.restore("s", batch.keys, batch.values, batch.timestamps, 2)
+    assert [key for key, _ in other.stores["s"].scan()] == [time_bytes(6), time_bytes(70_000)]
+
+
+def test_queue_whose_chunk_is_rejected_has_its_head_again() -> None:
+    spec = StoreSpec(
+        "s", for_type(bytes), for_type(int), has_clock=True, is_queue=True, is_ordered=True, retention_ms=0
+    )
+    state = TaskState([spec], MemoryBackend(["s"]))
+    store = state.stores["s"]
+    store.put(time_bytes(5), (1, 5))
+    state.accept()
+    store.clock_ms = 9
+    state.reject()
+    assert [key for key, _ in store.scan()] == [time_bytes(5)]
 
 
 def test_ordered_store_scan_sees_layers_in_order() -> None:
