@@ -21,7 +21,7 @@ _PRIMITIVES: dict[object, Serde[Any]] = {
     float: FloatSerde(),
     bool: BoolSerde(),
 }
-_FORMATS = ("json", "msgpack")
+_FORMATS = ("json", "msgpack", "avro")
 _SUPPORTED = (
     "Supported are str, bytes, int, float, bool, UUID, datetime, dataclasses, msgspec structs, pydantic models, "
     "TypedDict, NamedTuple, Enum, and list, dict, set, tuple, Optional and Union of them; Any is untyped JSON"
@@ -34,8 +34,8 @@ def for_type(tp: object, format: str | None = None) -> Serde[Any]:  # the word u
     Args:
         tp: a type as written in an annotation. `X | None` is X, as None is always None; `Any` is untyped JSON.
             A NewType is what it stands for. What `Annotated` adds is checked where the value is JSON.
-        format: "json" or "msgpack"; by default `str bytes int float bool UUID datetime` have a format of their own
-            (see `serde.primitives` and `serde.texts`) and everything else is JSON.
+        format: "json", "msgpack" or "avro"; by default `str bytes int float bool UUID datetime` have a format of their
+            own (see `serde.primitives` and `serde.texts`) and everything else is JSON.
 
     Raises:
         SerdeError: no format carries this type, or there is no such format.
@@ -80,13 +80,21 @@ def _typed(tp: object, format: Format) -> TypedSerde:  # as in for_type
     if isinstance(tp, str):
         raise _refused(tp, "it is the name of a type and not the type; write it without quotes")
     try:
-        serde = _pydantic(tp, format) if _needs_pydantic(tp) else _msgspec(tp, format)
+        serde = _codec(tp, format)
         serde.prepare()  # a type that cannot be handled fails here, at declaration
     except SerdeError:
         raise
     except Exception as error:  # each library has its own way to say no, a broken annotation another
         raise _refused(tp, str(error).strip().partition("\n")[0]) from error
     return serde
+
+
+def _codec(tp: object, format: Format) -> TypedSerde:  # as in for_type
+    if format == "avro":
+        from serde.avro import AvroSerde
+
+        return AvroSerde(tp, format)
+    return _pydantic(tp, format) if _needs_pydantic(tp) else _msgspec(tp, format)
 
 
 def _msgspec(tp: object, format: Format) -> TypedSerde:  # as in for_type

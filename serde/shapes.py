@@ -20,6 +20,11 @@ def shape_of(serde: Serde[Any]) -> Shape:
     """The shape of what a serde writes; plain data, for JSON."""
     if isinstance(serde, WindowedSerde):
         return {"format": "windowed", "inner": shape_of(serde.inner)}
+    if isinstance(serde, TypedSerde) and serde.format == "avro":
+        from serde.avro_schema import schema_of
+
+        # Reason: the bytes have no names, so whatever differs cannot be read.
+        return {"format": f"avro {msgspec.json.encode(schema_of(serde.tp)).decode()}"}
     if isinstance(serde, TypedSerde):
         return {"format": serde.format, "schema": _schema(serde)}
     return {"format": serde.name}

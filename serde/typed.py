@@ -11,7 +11,7 @@ from serde.errors import SerdeError, mismatch
 from serde.naming import type_name
 from serde.outer import OuterType, outer_type
 
-Format = Literal["json", "msgpack"]
+Format = Literal["json", "msgpack", "avro"]
 _NULL: dict[str, bytes] = {"json": b"null", "msgpack": b"\xc0"}
 
 

@@ -130,7 +130,7 @@ class App:
             name: the topic's name in Kafka.
             value: the type of the values.
             key: the type of the keys; None: keys are neither read nor written.
-            serde: the format of the values, such as "json" or "msgpack"; None: what suits the type.
+            serde: the format of the values, "json", "msgpack" or "avro"; None: what suits the type.
             partitions: how many the topic is created with, where this app creates it.
             replication: how many copies, likewise; None: the broker's default.
             config: settings of the topic, likewise.

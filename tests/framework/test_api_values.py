@@ -95,6 +95,15 @@ def latest(key_type: Any, value_type: Any, serde: str | None) -> tuple[App, Any,
     return app, given, kept
 
 
+def test_value_as_avro_comes_back_from_topic_store_and_changelog() -> None:
+    app, given, kept = latest(str, Point, "avro")
+    with TestDriver(app) as driver:
+        driver.send(given, Point(1, 2.5), key="k")
+        driver.restart()
+        assert driver.read(kept) == [("k", Point(1, 2.5))]
+        assert driver.store("keep.reduce")["k"] == Point(1, 2.5)
+
+
 @pytest.mark.parametrize(("value_type", "value"), VALUES.values(), ids=VALUES)
 @pytest.mark.parametrize("serde", [None, "json", "msgpack"], ids=["by type", "json", "msgpack"])
 def test_value_of_each_type_comes_back_from_topic_store_and_changelog(

@@ -46,6 +46,15 @@ class Reading(TypedDict):
     level: float
 
 
+class Tree(msgspec.Struct):
+    name: str
+    leaves: int
+    branches: "list[Tree]" = []
+    height: float = 0.0
+    is_green: bool = True
+    parent: "Tree | None" = None
+
+
 class Color(enum.Enum):
     RED = "red"
     BLUE = "blue"
@@ -84,6 +93,11 @@ orders = st.builds(Order, st.uuids(), st.lists(lines, max_size=3), instants, st.
 customers = st.builds(Customer, texts, st.dictionaries(texts, finite, max_size=3), st.binary(max_size=9))
 items = st.builds(lambda article, quantity: Item(article=article, Quantity=quantity), texts, longs)
 baskets = st.builds(lambda held, opened: Basket(items=held, opened=opened), st.lists(items, max_size=3), instants)
+trees = st.recursive(
+    st.builds(Tree, texts, longs),
+    lambda inner: st.builds(Tree, texts, longs, st.lists(inner, max_size=2), finite, st.booleans(), st.none() | inner),
+    max_leaves=4,
+)
 plain = st.recursive(
     st.booleans() | longs | finite | texts,
     lambda inner: st.lists(inner | st.none(), max_size=3) | st.dictionaries(texts, inner, max_size=3),
@@ -107,6 +121,16 @@ CASES = {
     "untyped as MessagePack": Case(Any, plain, [Elsewhere(), Elsewhere], "msgpack"),
     "struct": Case(Order, orders, ["text", Line("nail", 1), {}, Elsewhere()]),
     "struct as MessagePack": Case(Order, orders, ["text", Line("nail", 1), {}], "msgpack"),
+    "struct as Avro": Case(
+        Tree, trees, ["text", Line("nail", 1), Tree("a", 2**63), Tree(1, 1), Tree("a", 1, [1])], "avro"
+    ),
+    "dataclass as Avro": Case(
+        Customer, customers, ["text", {}, Customer("a", {1: 1.0}, b""), Customer("a", {}, "a")], "avro"
+    ),
+    "int as Avro": Case(int, longs, [True, 1.0, "1", 2**63], "avro"),
+    "bool as Avro": Case(bool, st.booleans(), [0, "true"], "avro"),
+    "list as Avro": Case(list[str | None], st.lists(st.none() | texts, max_size=4), [("a",), "text", [1]], "avro"),
+    "dict as Avro": Case(dict[str, Line], st.dictionaries(texts, lines, max_size=3), [[], {"a": 1}], "avro"),
     "dataclass": Case(Customer, customers, ["text", {}, Elsewhere()]),
     "dataclass as MessagePack": Case(Customer, customers, ["text", {}], "msgpack"),
     "named tuple": Case(Point, st.builds(Point, finite, finite), [(1.0, 2.0), [1.0, 2.0]]),
