@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from framework import App, Context, Processor, Stream, Table, Timer, ValueState, Windowed, session, tumbling
+from framework import App, Context, Processor, Stream, Table, Timer, Topic, ValueState, Windowed, session, tumbling
 from framework.config import load_settings
 from framework.runtime.kafka import admin_client
 from framework.runtime.run import tune_collector
@@ -60,7 +60,15 @@ def declare(job: str, inputs: Inputs | NexmarkInputs, output: str) -> App:
 
 
 def _map(app: App, inputs: Inputs, output: str) -> None:
-    clicks, taxed = app.topic(inputs.clicks, key=str, value=Event), app.topic(output, key=str, value=Taxed)
+    _tax(app, app.topic(inputs.clicks, key=str, value=Event), app.topic(output, key=str, value=Taxed))
+
+
+def _map_avro(app: App, inputs: Inputs, output: str) -> None:
+    clicks = app.topic(inputs.avro_clicks, key=str, value=Event, serde="avro")
+    _tax(app, clicks, app.topic(output, key=str, value=Taxed, serde="avro"))
+
+
+def _tax(app: App, clicks: Topic[str, Event], taxed: Topic[str, Taxed]) -> None:
 
     @app.topology(clicks, to=taxed)
     def tax(events: Stream[str, Event]) -> Stream[str, Taxed]:
@@ -76,7 +84,15 @@ def _count(app: App, inputs: Inputs, output: str) -> None:
 
 
 def _window(app: App, inputs: Inputs, output: str) -> None:
-    clicks, sums = app.topic(inputs.clicks, key=str, value=Event), app.topic(output, key=Windowed[str], value=float)
+    _sum(app, app.topic(inputs.clicks, key=str, value=Event), output)
+
+
+def _window_avro(app: App, inputs: Inputs, output: str) -> None:
+    _sum(app, app.topic(inputs.avro_clicks, key=str, value=Event, serde="avro"), output)
+
+
+def _sum(app: App, clicks: Topic[str, Event], output: str) -> None:
+    sums = app.topic(output, key=Windowed[str], value=float)
 
     @app.topology(clicks, to=sums)
     def sum_up(events: Stream[str, Event]) -> Table[Windowed[str], float]:
@@ -124,8 +140,10 @@ def _class(app: App, inputs: Inputs, output: str) -> None:
 
 _JOBS: dict[str, Callable[[App, Inputs, str], None]] = {
     "map": _map,
+    "map-avro": _map_avro,
     "count": _count,
     "window": _window,
+    "window-avro": _window_avro,
     "words": _words,
     "sessions": _sessions,
     "table": _table,

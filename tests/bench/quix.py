@@ -12,9 +12,9 @@ from pathlib import Path
 
 from framework.broker.cache import cache_folder, one_at_a_time
 from tests.bench.stopwatch import Figures
-from tests.bench.workload import Inputs, create_topic
+from tests.bench.workload import EVENT_SCHEMA, TAXED_SCHEMA, Inputs, create_topic
 
-JOBS = ("map", "count", "window", "words")
+JOBS = ("map", "map-avro", "count", "window", "window-avro", "words")
 _PACKAGE = "quixstreams==3.28.0"
 _PROGRAM = Path(__file__).with_name("quix_program.py")
 
@@ -34,6 +34,15 @@ def _python() -> Path:
 def run_quix(job: str, bootstrap: str, inputs: Inputs, output: str) -> Figures:
     """Run the job, one of `JOBS`, into the new topic `output`."""
     create_topic(bootstrap, output)
-    command = [str(_python()), str(_PROGRAM), job, bootstrap, inputs.source(job), output, str(inputs.records(job))]
+    command = [
+        str(_python()),
+        str(_PROGRAM),
+        job,
+        bootstrap,
+        inputs.source(job),
+        output,
+        str(inputs.records(job)),
+        json.dumps([EVENT_SCHEMA, TAXED_SCHEMA]),
+    ]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Figures(**json.loads(done.stdout.splitlines()[-1]))

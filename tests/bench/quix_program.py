@@ -1,6 +1,7 @@
 """One job on Quix Streams; prints its figures as one line of JSON. Runs in an environment that has only that package.
 
-usage: quix_program.py JOB BOOTSTRAP SOURCE OUTPUT RECORDS
+usage: quix_program.py JOB BOOTSTRAP SOURCE OUTPUT RECORDS SCHEMAS
+SCHEMAS are those of what is read and written where it is Avro, as JSON.
 """
 
 import json
@@ -13,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from quixstreams import Application  # type: ignore[import-not-found]
+from quixstreams.models.serializers.avro import (  # type: ignore[import-not-found]
+    AvroDeserializer,
+    AvroSerializer,
+)
 
 
 class Clock:
@@ -39,7 +44,7 @@ def count_one(_: Any, state: Any) -> int:
     return total
 
 
-def main(job: str, bootstrap: str, source: str, output: str, records: str) -> None:
+def main(job: str, bootstrap: str, source: str, output: str, records: str, schemas: str) -> None:
     clock = Clock(int(records))
     app = Application(
         broker_address=bootstrap,
@@ -52,10 +57,16 @@ def main(job: str, bootstrap: str, source: str, output: str, records: str) -> No
         consumer_extra_config={"queued.min.messages": 200_000},
     )
     text = job == "words"
-    given = app.topic(source, key_deserializer="bytes", value_deserializer="string" if text else "json")
-    sink = app.topic(output, key_serializer="bytes", value_serializer="json")
+    reader: Any = "string" if text else "json"
+    writer: Any = "json"
+    if job.endswith("-avro"):
+        read, written = json.loads(schemas)
+        reader = AvroDeserializer(schema=read)
+        writer = AvroSerializer(schema=written) if job == "map-avro" else writer
+    given = app.topic(source, key_deserializer="bytes", value_deserializer=reader)
+    sink = app.topic(output, key_serializer="bytes", value_serializer=writer)
     frame = app.dataframe(given).apply(clock.passed)
-    if job == "map":
+    if job.startswith("map"):
         frame = frame.filter(lambda value: value["amount"] >= 0)
         frame["vat"] = frame["amount"] * 0.2
     elif job == "count":

@@ -10,38 +10,69 @@ what a job that never fails does not notice: restore, tasks that move, error pol
 timestamps of the state.
 """
 
+import io
 import struct
 import tempfile
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import msgspec
 from confluent_kafka import Consumer, Producer, TopicPartition
 from rocksdict import Options, Rdict, WriteBatch
 
 from tests.bench.stopwatch import Figures, Stopwatch
-from tests.bench.workload import GRACE_MS, VAT, WINDOW_MS, Event, Inputs, Taxed, create_topic
+from tests.bench.workload import (
+    EVENT_AVRO,
+    GRACE_MS,
+    TAXED_AVRO,
+    VAT,
+    WINDOW_MS,
+    Event,
+    Inputs,
+    Taxed,
+    create_topic,
+    is_avro,
+)
 
 COMMIT_INTERVAL_S = 0.1
 CHUNK_RECORDS = 10_000
 REMEMBERED_KEYS = 100_000
 _DOUBLE = struct.Struct(">d")
 
-decode = msgspec.json.Decoder(Event).decode
-encode = msgspec.json.Encoder().encode
+
+Decode, Encode = Callable[[bytes], Event], Callable[[Taxed], bytes]
+
+
+def decode_avro(data: bytes) -> Event:
+    return Event(**fastavro.schemaless_reader(io.BytesIO(data), EVENT_AVRO, None))
+
+
+def encode_avro(taxed: Taxed) -> bytes:
+    data = io.BytesIO()
+    fastavro.schemaless_writer(data, TAXED_AVRO, msgspec.structs.asdict(taxed))
+    return data.getvalue()
+
+
+def codec(job: str) -> tuple[Decode, Encode]:
+    """What reads the events of a job and writes those with tax."""
+    if is_avro(job):
+        return decode_avro, encode_avro
+    return msgspec.json.Decoder(Event).decode, msgspec.json.Encoder().encode
 
 
 class MapJob:
     """Decode, filter, compute, encode."""
 
-    def __init__(self, producer: Producer, output: str) -> None:
-        self.produce, self.output = producer.produce, output
+    def __init__(self, producer: Producer, output: str, decode: Decode, encode: Encode) -> None:
+        self.produce, self.output, self.decode, self.encode = producer.produce, output, decode, encode
 
     def process(self, partition: int, messages: list[Any]) -> None:
-        produce, output = self.produce, self.output
+        produce, output, decode, encode = self.produce, self.output, self.decode, self.encode
         for message, event in zip(messages, [decode(m.value()) for m in messages], strict=True):
             if event.amount >= 0:
                 taxed = Taxed(event.user, event.page, event.amount, event.country, event.ts, event.amount * VAT)
@@ -125,16 +156,17 @@ class CountJob:
 class Sums:
     """One partition's sums by window and key, kept like `Counts`; the store's key is the window's end, then the key."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, decode: Decode) -> None:
         options = Options(raw_mode=True)
         options.create_if_missing(True)
         self.db = Rdict(str(path), options=options)
+        self.decode = decode
         self.known: dict[tuple[bytes, int], float] = {}
         self.changed: dict[tuple[bytes, int], float] = {}
         self.stream_time = 0
 
     def add(self, messages: list[Any]) -> None:
-        known, changed, stream_time = self.known, self.changed, self.stream_time
+        known, changed, stream_time, decode = self.known, self.changed, self.stream_time, self.decode
         for message, event in zip(messages, [decode(m.value()) for m in messages], strict=True):
             timestamp = message.timestamp()[1]
             if timestamp > stream_time:
@@ -164,7 +196,8 @@ class Sums:
 class WindowJob:
     """Sum per key and window of 10 s."""
 
-    def __init__(self, producer: Producer, output: str, changelog: str, folder: Path) -> None:
+    def __init__(self, producer: Producer, output: str, changelog: str, folder: Path, decode: Decode) -> None:
+        self.decode = decode
         self.produce, self.output = producer.produce, output
         self.changelog, self.folder = changelog, folder
         self.sums: dict[int, Sums] = {}
@@ -173,7 +206,7 @@ class WindowJob:
 
     def process(self, partition: int, messages: list[Any]) -> None:
         if partition not in self.sums:
-            self.sums[partition] = Sums(self.folder / str(partition))
+            self.sums[partition] = Sums(self.folder / str(partition), self.decode)
         self.sums[partition].add(messages)
 
     def write(self) -> None:
@@ -259,7 +292,7 @@ class ReferenceLoop:
         self.offsets.clear()
 
 
-JOBS = ("map", "count", "window")
+JOBS = ("map", "map-avro", "count", "window", "window-avro")
 
 
 def run_reference(name: str, bootstrap: str, inputs: Inputs, output: str, watch: Stopwatch) -> Figures:
@@ -267,10 +300,12 @@ def run_reference(name: str, bootstrap: str, inputs: Inputs, output: str, watch:
     group = f"reference-{uuid.uuid4().hex[:8]}"
     create_topic(bootstrap, output)
     with tempfile.TemporaryDirectory() as folder:
-        loop = ReferenceLoop(bootstrap, inputs.clicks, group, watch)
-        if name == "map":
-            return loop.run(MapJob(loop.producer, output))
+        loop = ReferenceLoop(bootstrap, inputs.source(name), group, watch)
+        decode, encode = codec(name)
+        if name.startswith("map"):
+            return loop.run(MapJob(loop.producer, output, decode, encode))
         changelog = f"{group}-changelog"
         create_topic(bootstrap, changelog)
-        job = WindowJob if name == "window" else CountJob
-        return loop.run(job(loop.producer, output, changelog, Path(folder)))
+        if name == "count":
+            return loop.run(CountJob(loop.producer, output, changelog, Path(folder)))
+        return loop.run(WindowJob(loop.producer, output, changelog, Path(folder), decode))

@@ -18,7 +18,7 @@ from tests.bench.workload import Inputs, create_topic
 
 _ENDPOINT = (
     f"org.apache.kafka:kafka-streams:{KAFKA_VERSION}!+com.fasterxml.jackson.core:jackson-databind:2.19.0"
-    "+org.eclipse.jdt:ecj:3.42.0+org.slf4j:slf4j-nop:2.0.17"
+    "+org.apache.avro:avro:1.12.2+org.eclipse.jdt:ecj:3.42.0+org.slf4j:slf4j-nop:2.0.17"
 )
 _SOURCES = Path(__file__).parent / "java"
 # Each was tried on its own and helped, or did no harm; the heap is more than it needs.

@@ -3,11 +3,14 @@
 The events are the same in every run: they come from one seed.
 """
 
+import io
+import json
 import random
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import fastavro
 import msgspec
 
 from framework.runtime import kafka
@@ -17,7 +20,7 @@ USERS = 10_000
 PARTITIONS = 4
 WORDS, WORDS_PER_LINE = 20_000, 10
 GAP_MS, WITHIN_MS, IDLE_MS = 5_000, 1_000, 2_000
-JOBS = ("map", "count", "window", "words", "sessions", "table", "streams", "class")
+JOBS = ("map", "map-avro", "count", "window", "window-avro", "words", "sessions", "table", "streams", "class")
 VAT = 0.2
 WINDOW_MS, GRACE_MS = 10_000, 1_000
 
@@ -41,6 +44,23 @@ class Taxed(msgspec.Struct):
     country: str
     ts: int
     vat: float
+
+
+_FIELDS = [
+    {"name": "user", "type": "string"},
+    {"name": "page", "type": "string"},
+    {"name": "amount", "type": "double"},
+    {"name": "country", "type": "string"},
+    {"name": "ts", "type": "long"},
+]
+EVENT_SCHEMA = {"type": "record", "name": "Event", "fields": _FIELDS}
+TAXED_SCHEMA = {"type": "record", "name": "Taxed", "fields": [*_FIELDS, {"name": "vat", "type": "double"}]}
+EVENT_AVRO, TAXED_AVRO = map(fastavro.parse_schema, (EVENT_SCHEMA, TAXED_SCHEMA))
+
+
+def is_avro(job: str) -> bool:
+    """Whether the values of a job are plain Avro; the job is that of the name before the dash, on JSON."""
+    return job.endswith("-avro")
 
 
 def is_charge(event: Event) -> bool:
@@ -73,6 +93,14 @@ def events(count: int) -> Iterator[tuple[bytes, bytes, int]]:
             user, dice.randrange(500), dice.random() * 100, dice.choice(countries), timestamp,
         )  # fmt: skip
         yield user, value, timestamp
+
+
+def avro_events(count: int) -> Iterator[tuple[bytes, bytes, int]]:
+    """The same, with values in Avro."""
+    for key, value, timestamp in events(count):
+        data = io.BytesIO()
+        fastavro.schemaless_writer(data, EVENT_AVRO, json.loads(value))
+        yield key, data.getvalue(), timestamp
 
 
 def lines(count: int) -> Iterator[tuple[bytes | None, bytes, int]]:
@@ -109,6 +137,7 @@ class Inputs:
     """The loaded topics, and how many records the first has."""
 
     clicks: str
+    avro_clicks: str
     lines: str
     names: str
     buys: str
@@ -116,6 +145,8 @@ class Inputs:
 
     def source(self, job: str) -> str:
         """The topic that a job reads."""
+        if is_avro(job):
+            return self.avro_clicks
         return self.lines if job == "words" else self.clicks
 
     def second(self, job: str) -> str:
@@ -132,8 +163,9 @@ class Inputs:
 def load(bootstrap: str, count: int) -> Inputs:
     """Write so many events, and what goes with them, to new topics."""
     tag = uuid.uuid4().hex[:8]
-    inputs = Inputs(*(f"{name}-{tag}" for name in ("clicks", "lines", "names", "buys")), count)
+    inputs = Inputs(*(f"{name}-{tag}" for name in ("clicks", "avro-clicks", "lines", "names", "buys")), count)
     _fill(bootstrap, inputs.clicks, events(count))
+    _fill(bootstrap, inputs.avro_clicks, avro_events(count))
     _fill(bootstrap, inputs.lines, lines(count // WORDS_PER_LINE))
     _fill(bootstrap, inputs.names, names())
     _fill(bootstrap, inputs.buys, buys(count))

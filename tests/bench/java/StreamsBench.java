@@ -44,6 +44,14 @@ public class StreamsBench {
       case "map" -> b.stream(source, Consumed.with(TEXT, NODE)).filter((k, v) -> v.get("amount").asDouble() >= 0)
           .mapValues(v -> { ((ObjectNode) v).put("vat", v.get("amount").asDouble() * 0.2); return v; })
           .to(out, Produced.with(TEXT, NODE));
+      case "map-avro" -> b.stream(source, Consumed.with(TEXT, Click.READ)).filter((k, c) -> c.amount >= 0)
+          .mapValues(c -> { c.vat = c.amount * 0.2; return c; })
+          .to(out, Produced.with(TEXT, Click.WITH_VAT));
+      case "window-avro" -> b.stream(source, Consumed.with(TEXT, Click.READ)).groupByKey(Grouped.with(TEXT, Click.READ))
+          .windowedBy(TimeWindows.ofSizeAndGrace(Duration.ofSeconds(10), Duration.ofSeconds(1)))
+          .aggregate(() -> 0.0, (k, c, x) -> x + c.amount,
+              Materialized.<String, Double, WindowStore<Bytes, byte[]>>as("w").withKeySerde(TEXT).withValueSerde(Serdes.Double()))
+          .toStream((w, v) -> w.key() + "@" + w.window().start()).to(out, Produced.with(TEXT, Serdes.Double()));
       case "count" -> b.stream(source, Consumed.with(TEXT, BYTES)).groupByKey(Grouped.with(TEXT, BYTES))
           .count(Materialized.as("c")).toStream().to(out, Produced.with(TEXT, Serdes.Long()));
       case "window" -> b.stream(source, Consumed.with(TEXT, NODE)).groupByKey(Grouped.with(TEXT, NODE))
