@@ -44,3 +44,9 @@ def plan_topic(app_id: str) -> str:
 
 def transactional_id(app_id: str, instance: str) -> str:
     return f"{app_id}-{instance}"
+
+
+def transactional_ids(app_id: str, instance: str) -> list[str]:
+    """Of a worker's producers; no instance is named like the second, since a name has no colon."""
+    first = transactional_id(app_id, instance)
+    return [first, f"{first}:2"]

@@ -6,6 +6,7 @@ finds such a transaction open finds its changelog records in the log, and waits 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 from framework.errors import FatalError
@@ -16,15 +17,22 @@ from framework.runtime.writing import CALL_TIMEOUT_S, Writing
 
 
 class Transaction(Writing):
-    """Begins with the first thing written, ends with `commit` or `abort`."""
+    """Begins with the first thing written, ends with `commit` or `abort`.
 
-    def __init__(self, producer: kafka.Producer) -> None:
-        super().__init__(producer)
-        self._call("init transactions", producer.init_transactions, CALL_TIMEOUT_S)
+    Args:
+        producers: take turns; what they left open in an earlier life is aborted, and that life fenced.
+    """
+
+    def __init__(self, *producers: kafka.Producer) -> None:
+        super().__init__(producers[0])
+        for producer in producers:
+            self._call("init transactions", producer.init_transactions, CALL_TIMEOUT_S)
+        self._in_turn = cycle(producers)
 
     def begin(self) -> None:
         """Open it, if it is not."""
         if not self.is_open:
+            self._producer = next(self._in_turn)
             self._call("begin transaction", self._producer.begin_transaction)
             self.is_open = True
 

@@ -20,7 +20,7 @@ from framework.errors import (
     StreamError,
     TimeError,
 )
-from framework.naming import transactional_id
+from framework.naming import transactional_ids
 from framework.operators import StepFailed
 from framework.plan.partitions import Layout
 from framework.plan.plan import StorePlan
@@ -57,7 +57,7 @@ class Worker:
     Args:
         layout: the plan on the topics as they are.
         settings: see `config.py`.
-        identity: name of this worker, unique in the group; folder, transactional id and, if static, membership.
+        identity: name of this worker, unique in the group; folder, transactional ids and, if static, membership.
         is_static: the identity outlives the process, so that a restart keeps its tasks.
         state_folder: held by this process.
     """
@@ -74,7 +74,7 @@ class Worker:
             tells_ends=settings.until_end or any(len(sub.topics) > 1 for sub in layout.plan.sub_topologies),
         )
         self._is_continuous = settings.mode == "continuous"
-        self._transactional_id = transactional_id(group, identity)
+        self._transactional_ids = transactional_ids(group, identity)
         self._transaction = self._new_transaction()
         self._policy = CommitPolicy(settings.commit_interval, settings.max_uncommitted_keys)
         self._intake = Intake(
@@ -103,7 +103,7 @@ class Worker:
     def _new_transaction(self) -> Transaction | Continuous:
         if self._is_continuous:
             return Continuous(self._settings, self._consumer)
-        return Transaction(kafka.transactional_producer(self._settings, self._transactional_id))
+        return Transaction(*(kafka.transactional_producer(self._settings, name) for name in self._transactional_ids))
 
     def stop(self) -> None:
         """Let `run` commit and return; may be called from a signal handler."""

@@ -1,22 +1,26 @@
 """How long a record takes: producer → pass-through app → reader of committed records.
 
-    python -m tests.bench.latency [--rates 1000 10000] [--seconds 20] [--systems …]
+    python -m tests.bench.latency [--rates 1000 10000] [--rounds 3] [--seconds 10] [--systems …]
 
 Each record carries the time at which it was produced. Producer and reader are processes of their own, on the machine of
-app and broker; the first quarter of the records is warm-up. Printed are milliseconds.
+app and broker; the first quarter of the records is warm-up. The systems take turns, after a run that only warms up the
+broker: a new one takes several times as long. Printed are milliseconds; the last lines are the medians of the rounds.
 """
 
 import argparse
 import multiprocessing
 import signal
+import statistics
 import struct
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -41,9 +45,12 @@ app.run(bootstrap_servers=servers, state_dir=state, mode=mode)
 """
 
 
-def drive(servers: str, topic: str, rate: int, seconds: float, sent: Any) -> None:
-    """Produce so many records a second, spread evenly."""
+def drive(servers: str, topic: str, rate: int, seconds: float, sent: Any, is_up: Any) -> None:
+    """Produce so many records a second, spread evenly, once the app has let the first one through."""
     producer = Producer({"bootstrap.servers": servers, "linger.ms": 0})
+    producer.produce(topic, _STAMP.pack(time.time()), b"first")
+    producer.flush()
+    is_up.wait(60)
     started, count = time.time(), 0
     while (passed := time.time() - started) < seconds:
         for _ in range(int(passed * rate) - count):
@@ -52,10 +59,10 @@ def drive(servers: str, topic: str, rate: int, seconds: float, sent: Any) -> Non
         producer.poll(0)
         time.sleep(0.001)
     producer.flush()
-    sent.value = count
+    sent.value = count + 1
 
 
-def watch(servers: str, topic: str, until: float, sent: Any, seen: Any) -> None:
+def watch(servers: str, topic: str, until: float, sent: Any, seen: Any, is_up: Any) -> None:
     """Read what is committed, and note how old each record is."""
     consumer = Consumer(
         {"bootstrap.servers": servers, "group.id": topic, "isolation.level": "read_committed",
@@ -67,6 +74,7 @@ def watch(servers: str, topic: str, until: float, sent: Any, seen: Any) -> None:
         message = consumer.poll(0.1)
         if message is not None and message.error() is None:
             ages.append(time.time() - _STAMP.unpack(message.value())[0])
+            is_up.set()
     consumer.close()
     seen.send(ages)
 
@@ -74,11 +82,10 @@ def watch(servers: str, topic: str, until: float, sent: Any, seen: Any) -> None:
 def measure(servers: str, source: str, target: str, rate: int, seconds: float) -> dict[str, float]:
     """Percentiles (ms), and how many records came and were sent."""
     context = multiprocessing.get_context("spawn")
-    sent, (here, there) = context.Value("q", 0), context.Pipe(duplex=False)
-    reader = context.Process(target=watch, args=(servers, target, time.time() + seconds + 30, sent, there))
+    sent, is_up, (here, there) = context.Value("q", 0), context.Event(), context.Pipe(duplex=False)
+    reader = context.Process(target=watch, args=(servers, target, time.time() + seconds + 60, sent, there, is_up))
     reader.start()
-    time.sleep(1.5)
-    writer = context.Process(target=drive, args=(servers, source, rate, seconds, sent))
+    writer = context.Process(target=drive, args=(servers, source, rate, seconds, sent, is_up))
     writer.start()
     ages = here.recv()
     writer.join()
@@ -119,21 +126,34 @@ SYSTEMS = ("hand-loop", "streams", "streams-10", *_MODES)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=int, nargs="+", default=[1_000, 10_000])
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
     arguments = parser.parse_args()
     with EmbeddedKafka(heap_mb=1024) as broker:
-        for rate in arguments.rates:
-            for system in arguments.systems:
-                source, target = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("in", "out"))
-                create_topic(broker.bootstrap, source)
-                create_topic(broker.bootstrap, target)
-                with ExitStack() as stack:
-                    folder = stack.enter_context(tempfile.TemporaryDirectory())
-                    stack.enter_context(running(command_of(system, broker.bootstrap, source, target, folder)))
-                    found = measure(broker.bootstrap, source, target, rate, arguments.seconds)
-                figures = "  ".join(f"{name} {ms:.1f}" for name, ms in found.items())
-                print(f"{rate:7,}/s {system:12} {figures} ms", flush=True)
+        run(broker.bootstrap, "hand-loop", max(arguments.rates), arguments.seconds)
+        found: dict[tuple[int, str], list[dict[str, float]]] = defaultdict(list)
+        for _ in range(arguments.rounds):
+            for rate, system in product(arguments.rates, arguments.systems):
+                found[rate, system].append(run(broker.bootstrap, system, rate, arguments.seconds))
+                tell(rate, system, found[rate, system][-1])
+        print("medians:")
+        for (rate, system), runs in found.items():
+            tell(rate, system, {name: statistics.median(each[name] for each in runs) for name in runs[0]})
+
+
+def run(servers: str, system: str, rate: int, seconds: float) -> dict[str, float]:
+    """One system on topics of its own."""
+    source, target = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("in", "out"))
+    create_topic(servers, source)
+    create_topic(servers, target)
+    with tempfile.TemporaryDirectory() as folder, running(command_of(system, servers, source, target, folder)):
+        return measure(servers, source, target, rate, seconds)
+
+
+def tell(rate: int, system: str, found: dict[str, float]) -> None:
+    figures = "  ".join(f"{name} {ms:.1f}" for name, ms in found.items())
+    print(f"{rate:7,}/s {system:12} {figures} ms", flush=True)
 
 
 if __name__ == "__main__":

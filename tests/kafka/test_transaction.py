@@ -24,7 +24,7 @@ class Member:
     def __init__(self, kafka: Any, identity: str) -> None:
         settings = load_settings({"bootstrap_servers": kafka.bootstrap}, {})
         self.consumer = group_consumer(settings, identity, None)
-        self.transaction = Transaction(transactional_producer(settings, identity))
+        self.transaction = Transaction(*(transactional_producer(settings, name) for name in (identity, f"{identity}:2")))
 
     def write(self, *outputs: Output) -> None:
         self.transaction.begin()
@@ -33,6 +33,10 @@ class Member:
 
     def commit(self) -> None:
         self.transaction.commit({}, self.consumer.consumer_group_metadata)
+
+    def committed(self, *outputs: Output) -> None:
+        self.write(*outputs)
+        self.commit()
 
 
 def values(kafka: Any, topic: str, isolation: str) -> list[bytes]:
@@ -63,6 +67,41 @@ def test_transaction_of_a_replaced_identity_is_fenced_and_not_seen(kafka: Any) -
     old.consumer.close()
     new.consumer.close()
     assert values(kafka, topic, "read_committed") == [b"new"]
+
+
+def test_transaction_of_a_replaced_identity_is_fenced_whichever_producer_has_its_turn(kafka: Any) -> None:
+    topic, identity = kafka.topic(partitions=1), f"t-{uuid.uuid4().hex[:8]}"
+    old = Member(kafka, identity)
+    old.committed(output(topic, b"before"))
+    old.write(output(topic, b"old"))
+    new = Member(kafka, identity)
+    with pytest.raises(FencedError):
+        old.commit()
+    old.consumer.close()
+    new.consumer.close()
+    assert values(kafka, topic, "read_committed") == [b"before"]
+
+
+def test_transactions_one_after_the_other_stand_in_the_log_in_their_order(kafka: Any) -> None:
+    topic, member = kafka.topic(partitions=1), Member(kafka, f"t-{uuid.uuid4().hex[:8]}")
+    sent = [b"%d" % number for number in range(30)]
+    for value in sent:
+        member.committed(output(topic, value))
+    member.consumer.close()
+    assert values(kafka, topic, "read_committed") == sent
+
+
+def test_transaction_dropped_by_a_crash_in_the_second_turn_is_aborted_by_the_next_life(kafka: Any) -> None:
+    topic, identity = kafka.topic(partitions=1), f"t-{uuid.uuid4().hex[:8]}"
+    old = Member(kafka, identity)
+    old.committed(output(topic, b"first"))
+    old.write(output(topic, b"lost"))
+    old.transaction._producer.flush()
+    new = Member(kafka, identity)
+    new.committed(output(topic, b"next"))
+    old.consumer.close()
+    new.consumer.close()
+    assert values(kafka, topic, "read_committed") == [b"first", b"next"]
 
 
 def test_record_larger_than_the_client_takes_stops_with_its_topic(kafka: Any) -> None:
