@@ -24,7 +24,9 @@ class Member:
     def __init__(self, kafka: Any, identity: str) -> None:
         settings = load_settings({"bootstrap_servers": kafka.bootstrap}, {})
         self.consumer = group_consumer(settings, identity, None)
-        self.transaction = Transaction(*(transactional_producer(settings, name) for name in (identity, f"{identity}:2")))
+        self.transaction = Transaction(
+            *(transactional_producer(settings, name) for name in (identity, f"{identity}:2"))
+        )
 
     def write(self, *outputs: Output) -> None:
         self.transaction.begin()
