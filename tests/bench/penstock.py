@@ -1,6 +1,7 @@
 """The same jobs as apps of the framework, run by its worker as production does."""
 
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ from tests.bench.workload import (
     page_of_named,
     page_to_article,
 )
+
+QUIET_S = 1.5
 
 
 class Idle(Processor[str, bytes, int]):
@@ -153,12 +156,17 @@ _JOBS: dict[str, Callable[[App, Inputs, str], None]] = {
 
 
 class MeasuredWorker(Worker):
-    """A worker with a stopwatch at three of its steps; it stops after the commit that covers the last record."""
+    """A worker with a stopwatch at three of its steps; it stops after the commit that covers the last record.
+
+    What goes through repartition topics is not known beforehand: then it stops when nothing more has come for a while,
+    which is not measured.
+    """
 
     figures: Figures
 
-    def measure(self, watch: Stopwatch) -> None:
-        self._watch, self._committed = watch, 0
+    def measure(self, watch: Stopwatch, *, quiet_s: float) -> None:
+        self._watch, self._quiet_s = watch, quiet_s
+        self._committed, self._committed_at = 0, 0.0
 
     def _process(self, messages: Sequence[Any], now_ms: int) -> None:
         self._watch.start()
@@ -167,18 +175,16 @@ class MeasuredWorker(Worker):
 
     def _commit(self) -> None:
         super()._commit()
-        # Reason: a run to the end waits a moment before it ends, in case something more comes.
         if self.records > self._committed:
-            self._committed = self.records
+            self._committed, self._committed_at = self.records, time.monotonic()
             self._watch.mark()
-        if self.records >= self._watch.total and not self._is_stopping and not self._settings.until_end:
+
+    def _turn(self) -> None:
+        super()._turn()
+        is_quiet = time.monotonic() - self._committed_at >= self._quiet_s
+        if self._committed >= self._watch.total and self._committed == self.records and is_quiet:
             self.figures = self._watch.finish()
             self.stop()
-
-    def _close(self) -> None:
-        if self._settings.until_end:
-            self.figures = self._watch.finish()
-        super()._close()
 
 
 def run_penstock(job: str, bootstrap: str, inputs: Inputs | NexmarkInputs, output: str, watch: Stopwatch) -> Figures:
@@ -187,13 +193,11 @@ def run_penstock(job: str, bootstrap: str, inputs: Inputs | NexmarkInputs, outpu
     app = declare(job, inputs, output)
     plan = app.plan()
     with tempfile.TemporaryDirectory() as folder:
-        # Reason: what goes through a repartition topic ends later than the input; the worker finds out when.
-        given = {"bootstrap_servers": bootstrap, "state_dir": folder, "until_end": bool(plan.repartition_topics())}
-        settings = load_settings(given, app.settings)
+        settings = load_settings({"bootstrap_servers": bootstrap, "state_dir": folder}, app.settings)
         layout = Topics(admin_client(settings), bootstrap).prepare(plan)
         state_folder = StateFolder(Path(folder) / "bench", app.id)
         worker = MeasuredWorker(layout, settings, identity="bench", is_static=False, state_folder=state_folder)
-        worker.measure(watch)
+        worker.measure(watch, quiet_s=QUIET_S if plan.repartition_topics() else 0.0)
         tune_collector(settings.chunk_records)
         worker.run()
         return worker.figures
