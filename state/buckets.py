@@ -1,14 +1,19 @@
 """A store of several rows per key: the rows of a key in one segment of time are a bucket, in order of time and arrival.
 
 Keys have the bucket layout of `keys.py`: what the keys of one bucket begin with is its prefix (segment, length of the
-key, key), what they end with a row's suffix (time, number among the rows of that time). A bucket that is looked into is
-read by one scan and then remembered, sorted; rows that come and go are put into it, so a busy key costs no further
-scan. What is remembered is bounded like the entries of the other stores: in two generations, the old one forgotten
-unless it is used again.
+key, key), what they end with a row's suffix (time, number among the rows of that time).
+
+Invariant: no row is later than the clock. So a segment that begins after the committed clock has nothing on disk: it is
+`new`, and its buckets are here whole until the commit, without a look at the disk.
+
+A bucket of an older segment that is looked into is read by one scan and then remembered, sorted; rows that come and go
+are put into it, so a busy key costs no further scan. What is remembered is bounded like the entries of the other
+stores: in two generations, the old one forgotten unless it is used again.
 """
 
+import struct
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +27,9 @@ from state.spec import StoreSpec
 Entry = tuple[Any, int]
 Bucket = list[tuple[bytes, Entry]]
 _NUMBER_WIDTH = 4
+_TIME, _SUFFIX = struct.Struct(">Q"), struct.Struct(">QI")
+_EMPTY: Bucket = []
+_NOTHING: dict[bytes, Bucket] = {}
 _LENGTH_END = TIME_WIDTH + 4
 
 
@@ -70,7 +78,7 @@ def prefix_of(key: bytes, time_ms: int, segment_ms: int) -> bytes:
 
 def suffix_of(time_ms: int, number: int) -> bytes:
     """What a row's key ends with."""
-    return time_bytes(time_ms) + number.to_bytes(_NUMBER_WIDTH, "big")
+    return _SUFFIX.pack(time_ms, number)
 
 
 def suffix_time(suffix: bytes) -> int:
@@ -89,13 +97,144 @@ class BucketStore(KeyValueStore[Entry]):
     def __init__(self, spec: StoreSpec, backend: BytesBackend, cache_entries: int = 100_000) -> None:
         super().__init__(spec, backend, cache_entries)
         self._limit = max(1, cache_entries // 2)
+        self._new: dict[int, dict[bytes, Bucket]] = {}  # buckets of new segments, by segment and key
         self._known: dict[bytes, Bucket] = {}
         self._known_before: dict[bytes, Bucket] = {}
         self._weight = 0  # rows and buckets of the young generation
-        self._touched: dict[bytes, set[bytes]] = {}  # suffixes of the three layers, by prefix
+        self._touched: dict[bytes, set[bytes]] = {}  # suffixes of the three layers in older segments, by prefix
 
-    def bucket(self, prefix: bytes) -> Bucket:
-        """The rows of a bucket, sorted; not to be changed, and valid until the store changes."""
+    def rows(self, key: bytes, from_ms: int, to_ms: int) -> Bucket:
+        """The rows of a key of from_ms <= time <= to_ms, in the order of time and number."""
+        found: Bucket = []
+        if to_ms < 0:
+            return found
+        from_ms = max(0, from_ms)
+        segment_ms, committed_ms = self.spec.segment_ms, self._committed_clock_ms
+        for segment in range(from_ms - from_ms % segment_ms, to_ms + 1, segment_ms):
+            if segment <= committed_ms:
+                bucket = self._older(_TIME.pack(segment) + bucket_prefix(key))
+            else:
+                bucket = self._new.get(segment, _NOTHING).get(key, _EMPTY)
+            if bucket:
+                # Reason: a row compares by its suffix, which is never equal to a bound.
+                low = bisect_left(bucket, (time_bytes(from_ms),))
+                found += bucket[low : bisect_left(bucket, (time_bytes(to_ms + 1),))]
+        return found
+
+    def get_many(self, keys: Collection[bytes]) -> list[Entry | None]:
+        # Reason: single rows are asked for seldom, and once; buckets are what is remembered.
+        found: list[Entry | None] = [self._uncommitted_entry(k) if self._is_changed(k) else None for k in keys]
+        missing = [key for key, entry in zip(keys, found, strict=True) if entry is None]
+        if missing:
+            stored = iter(self._backend.get_many(self.name, missing))
+            found = [
+                entry if entry is not None or (data := next(stored)) is None else self._decode(data) for entry in found
+            ]
+        return found
+
+    def add(self, key: bytes, time_ms: int, value: Any) -> bytes:
+        """Add a row after those of the same key and time, and move the clock; returns its suffix."""
+        segment, number = time_ms - time_ms % self.spec.segment_ms, 0
+        if time_ms > self.clock_ms:
+            # Invariant: no row is later than the clock, so what comes in order needs no look.
+            self.clock_ms = time_ms
+        else:
+            number = self._next_number(segment, key, time_ms)
+        suffix = _SUFFIX.pack(time_ms, number)
+        self._change(segment, key, suffix, (value, time_ms))
+        return suffix
+
+    def remove(self, key: bytes, suffix: bytes) -> None:
+        """Remove a row; the others of its time have to go with it."""
+        time_ms = suffix_time(suffix)
+        self._change(segment_of(time_ms, self.spec.segment_ms), key, suffix, (None, time_ms))
+
+    def _next_number(self, segment: int, key: bytes, time_ms: int) -> int:
+        if segment > self._committed_clock_ms:
+            bucket = self._new.get(segment, _NOTHING).get(key, _EMPTY)
+        else:
+            prefix = _TIME.pack(segment) + bucket_prefix(key)
+            known = self._known.get(prefix)
+            if known is None:
+                known = self._known_before.get(prefix)
+            if known is None:
+                # Reason: most times have one row, and to ask for the first one costs less than to read the bucket.
+                # Invariant: rows of one key and time are removed together, so without a first one there is none.
+                first = suffix_of(time_ms, 0)
+                if first not in self._touched.get(prefix, ()) and self._backend.get(self.name, prefix + first) is None:
+                    return 0
+                known = self._older(prefix)
+            bucket = known
+        last = bisect_left(bucket, (time_bytes(time_ms + 1),)) - 1
+        if last < 0 or suffix_time(bucket[last][0]) != time_ms:
+            return 0
+        return number_of(bucket[last][0]) + 1
+
+    def put_many(self, changes: Mapping[bytes, Entry]) -> None:
+        for place, entry in changes.items():
+            end = _prefix_end(place)
+            self._change(time_of(place), place[_LENGTH_END:end], place[end:], entry)
+
+    # The life of a change
+
+    def reject(self) -> None:
+        for place in self._fresh:
+            end = _prefix_end(place)
+            prefix, suffix = place[:end], place[end:]
+            before = self._dirty.get(place, self._flushed.get(place))
+            if time_of(place) > self._committed_clock_ms:
+                bucket = self._new[time_of(place)][place[_LENGTH_END:end]]
+                _put_row(bucket, suffix, (None, 0) if before is None else before)
+                continue
+            self._known.pop(prefix, None)
+            self._known_before.pop(prefix, None)
+            if before is None:
+                self._touched.get(prefix, set()).discard(suffix)
+        super().reject()
+
+    def committed(self) -> None:
+        super().committed()
+        self._touched = {}
+        new, self._new = self._new, {}
+        oldest_ms = self.spec.oldest_kept_ms(self.clock_ms)
+        for segment, buckets in new.items():
+            if segment >= oldest_ms:
+                start = _TIME.pack(segment)
+                for key, bucket in buckets.items():
+                    self._remember(start + bucket_prefix(key), bucket)
+
+    def abort(self) -> None:
+        super().abort()
+        self._touched, self._known, self._known_before, self._weight, self._new = {}, {}, {}, 0, {}
+
+    # How it is done
+
+    def _change(self, segment: int, key: bytes, suffix: bytes, entry: Entry) -> None:
+        prefix = _TIME.pack(segment) + bucket_prefix(key)
+        place = prefix + suffix
+        self._fresh[place] = entry
+        if segment > self._committed_clock_ms:
+            buckets = self._new.get(segment)
+            if buckets is None:
+                buckets = self._new[segment] = {}
+            bucket = buckets.get(key)
+            if bucket is None:
+                buckets[key] = [] if entry[0] is None else [(suffix, entry)]
+            else:
+                _put_row(bucket, suffix, entry)
+            if entry[0] is None:
+                self._unstored.add(place)
+            return
+        self._touched.setdefault(prefix, set()).add(suffix)
+        known = self._known.get(prefix)
+        if known is None:
+            known = self._known_before.get(prefix)
+        if known is not None:
+            _put_row(known, suffix, entry)
+            self._weight += 1
+
+    def _older(self, prefix: bytes) -> Bucket:
+        """A bucket of a segment that is not new, sorted; not to be changed, and valid until the store changes."""
         rows = self._known.get(prefix)
         if rows is None:
             rows = self._known_before.pop(prefix, None)
@@ -104,98 +243,10 @@ class BucketStore(KeyValueStore[Entry]):
             self._remember(prefix, rows)
         return rows
 
-    def rows(self, key: bytes, from_ms: int, to_ms: int) -> Bucket:
-        """The rows of a key of from_ms <= time <= to_ms, in the order of time and number."""
-        found: Bucket = []
-        if to_ms < 0:
-            return found
-        segment_ms, tail = self.spec.segment_ms, bucket_prefix(key)
-        low, high = (time_bytes(max(0, from_ms)),), (time_bytes(to_ms + 1),)
-        for segment in range(segment_of(max(0, from_ms), segment_ms), to_ms + 1, segment_ms):
-            bucket = self.bucket(time_bytes(segment) + tail)
-            if bucket:
-                # Reason: a row compares by its suffix, which is never equal to a bound.
-                found += bucket[bisect_left(bucket, low) : bisect_left(bucket, high)]
-        return found
-
-    def add(self, key: bytes, time_ms: int, value: Any) -> bytes:
-        """Add a row after those of the same key and time, and move the clock; returns its suffix."""
-        prefix = prefix_of(key, time_ms, self.spec.segment_ms)
-        # Invariant: no row is later than the clock, so what comes in order needs no look.
-        number = 0 if time_ms > self.clock_ms else self._next_number(prefix, time_ms)
-        self.clock_ms = max(self.clock_ms, time_ms)
-        suffix = suffix_of(time_ms, number)
-        self._change(prefix, suffix, (value, time_ms))
-        return suffix
-
-    def remove(self, key: bytes, suffix: bytes) -> None:
-        """Remove a row; the others of its time have to go with it."""
-        time_ms = suffix_time(suffix)
-        self._change(prefix_of(key, time_ms, self.spec.segment_ms), suffix, (None, time_ms))
-
-    def _next_number(self, prefix: bytes, time_ms: int) -> int:
-        known = self._known.get(prefix)
-        if known is None:
-            known = self._known_before.get(prefix)
-        if known is None:
-            # Reason: most times have one row, and to ask for the first one costs less than to read the bucket.
-            # Invariant: rows of one key and time are removed together, so without a first one there is none.
-            first = suffix_of(time_ms, 0)
-            if first not in self._touched.get(prefix, ()) and self._backend.get(self.name, prefix + first) is None:
-                return 0
-            known = self.bucket(prefix)
-        last = bisect_left(known, (time_bytes(time_ms + 1),)) - 1
-        if last < 0 or suffix_time(known[last][0]) != time_ms:
-            return 0
-        return number_of(known[last][0]) + 1
-
-    def put_many(self, changes: Mapping[bytes, Entry]) -> None:
-        for key, entry in changes.items():
-            end = _prefix_end(key)
-            self._change(key[:end], key[end:], entry)
-
-    def reject(self) -> None:
-        for key in self._fresh:
-            prefix, suffix = key[: _prefix_end(key)], key[_prefix_end(key) :]
-            self._known.pop(prefix, None)
-            self._known_before.pop(prefix, None)
-            if key not in self._dirty and key not in self._flushed:
-                self._touched.get(prefix, set()).discard(suffix)
-        super().reject()
-
-    def committed(self) -> None:
-        super().committed()
-        self._touched = {}
-
-    def abort(self) -> None:
-        super().abort()
-        self._touched, self._known, self._known_before, self._weight = {}, {}, {}, 0
-
-    def _change(self, prefix: bytes, suffix: bytes, entry: Entry) -> None:
-        key = prefix + suffix
-        self._fresh[key] = entry
-        self._young.pop(key, None)
-        self._old.pop(key, None)
-        self._touched.setdefault(prefix, set()).add(suffix)
-        known = self._known.get(prefix)
-        if known is None:
-            known = self._known_before.get(prefix)
-        if known is None:
-            return
-        at = bisect_left(known, (suffix,))
-        if at < len(known) and known[at][0] == suffix:
-            del known[at]
-        if entry[0] is not None:
-            known.insert(at, (suffix, entry))
-            self._weight += 1
-
     def _load(self, prefix: bytes) -> Bucket:
         width = len(prefix)
         end = prefix + b"\xff" * (TIME_WIDTH + _NUMBER_WIDTH)
-        rows: dict[bytes, Entry] = {}
-        # Invariant: no row is later than the clock, so a segment that begins after the committed one has none there.
-        if not self.spec.has_clock or time_of(prefix) <= self._committed_clock_ms:
-            rows = {key[width:]: self._decode(stored) for key, stored in self._backend.scan(self.name, prefix, end)}
+        rows = {key[width:]: self._decode(stored) for key, stored in self._backend.scan(self.name, prefix, end)}
         for suffix in self._touched.get(prefix, ()):
             rows[suffix] = self._uncommitted_entry(prefix + suffix)
         return sorted((suffix, entry) for suffix, entry in rows.items() if entry[0] is not None)
@@ -206,6 +257,15 @@ class BucketStore(KeyValueStore[Entry]):
         if self._weight > self._limit:
             self._known_before, self._known = self._known, {prefix: rows}
             self._weight = 1 + len(rows)
+
+
+def _put_row(bucket: Bucket, suffix: bytes, entry: Entry) -> None:
+    """Put a row into its bucket, or take it out if its value is None."""
+    at = bisect_left(bucket, (suffix,))
+    if at < len(bucket) and bucket[at][0] == suffix:
+        del bucket[at]
+    if entry[0] is not None:
+        bucket.insert(at, (suffix, entry))
 
 
 def _prefix_end(key: bytes) -> int:

@@ -17,10 +17,10 @@ Source: Kafka Streams' stream-stream join; unlike it, a record that is out of or
 like any other, where Kafka Streams sends a null row at once and perhaps a match later.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
-from operator import itemgetter
+from itertools import chain, repeat
 from typing import Any
 
 from framework.chunk import Chunk, Column
@@ -48,11 +48,12 @@ class Side:
     after_ms: int
     is_outer: bool
     copy: Copy | None
+    other: "Side" = field(init=False)
 
 
 @dataclass(slots=True)
 class Results:
-    """What goes out, as parallel lists, each with the place of the record that caused it, which is told by `at`."""
+    """What goes out, as parallel lists; `place` and `of_record` are place and headers of the record that causes it."""
 
     key_serde: Serde[Any]
     keys: list[bytes | None] = field(default_factory=list)
@@ -61,9 +62,7 @@ class Results:
     headers: list[Headers | None] = field(default_factory=list)
     order: list[int] = field(default_factory=list)
     place: int = 0
-
-    def at(self, place: int) -> None:
-        self.place = place
+    of_record: Headers | None = None
 
     def add(self, key: bytes | None, value: Any, timestamp: int, headers: Headers | None = None) -> None:
         self.keys.append(key)
@@ -181,38 +180,41 @@ class StreamJoinOperator(JoiningOperator, EventTimed):
             node.kind == "outer",
             copier(right.value.known),
         )
+        self._left.other, self._right.other = self._right, self._left
         self._unmatched: KeyValueStore[Any] | None = stores.get(node.unmatched_store)
 
     def receive(self, inputs: Inputs) -> Sequence[Chunk]:
         left, right = inputs
-        records = list(_interleaved(left, right))
         results = Results(self._key_serde)
         now = self._stream_time_ms()
-        newest = max(now, *(timestamp for *_, timestamp in records))
-        waiting = None if self._unmatched is None else Waiting(self._unmatched, newest - self._grace_ms)
+        times = [[] if chunk is None else chunk.timestamps for chunk in (left, right)]
+        headers = [None if chunk is None else chunk.headers for chunk in (left, right)]
         keys = [[] if chunk is None else chunk.keys.encoded(self._key_serde) for chunk in (left, right)]
         values = [[] if chunk is None else chunk.values.decoded for chunk in (left, right)]
+        newest = max(now, *(max(column) for column in times if column))
+        waiting = None if self._unmatched is None else Waiting(self._unmatched, newest - self._grace_ms)
+        outcome = (results, waiting)
         sides = (self._left, self._right)
         late: tuple[list[int], list[int]] = ([], [])
-        for place, which, i, headers, timestamp in records:
-            results.at(place)
-            this = sides[which]
-            key, value = keys[which][i], values[which][i]
+        drops_late, is_semi, grace_ms = self._drops_late, self._kind == "semi", self._grace_ms
+        for place, which, i in _interleaved(left, right):
+            this, key, value, timestamp = sides[which], keys[which][i], values[which][i], times[which][i]
             if value is None or (key is None and not this.is_outer):
                 self._dropped[self._name, "null key or value"] += 1
                 continue
+            results.place, results.of_record = place, None if (column := headers[which]) is None else column[i]
             if timestamp > now:
                 now = timestamp
                 if waiting is not None:
                     self._close(waiting, now, results)
             if key is None:
-                results.add(None, self._joined(this, value, None), timestamp, headers)
-            elif self._drops_late and timestamp + this.after_ms + self._grace_ms < now:
+                results.add(None, self._joined(this, value, None), timestamp, results.of_record)
+            elif drops_late and timestamp + this.after_ms + grace_ms < now:
                 late[which].append(i)
-            elif self._kind == "semi":
-                self._pass(this, key, value, timestamp, headers, results)
+            elif is_semi:
+                self._pass(this, key, value, timestamp, results)
             else:
-                self._join(this, key, value, timestamp, headers, now, (results, waiting))
+                self._join(this, key, value, timestamp, now, outcome)
         if waiting is not None:
             waiting.store(now)
         is_ordered = all(chunk is None or chunk.order is not None for chunk in inputs)
@@ -239,48 +241,47 @@ class StreamJoinOperator(JoiningOperator, EventTimed):
         sides = max(self._left.store.clock_ms, self._right.store.clock_ms)
         return sides if self._unmatched is None else max(sides, self._unmatched.clock_ms)
 
-    def _join(
-        self, this: Side, key: bytes, value: Any, timestamp: int, headers: Headers | None, now: int, outcome: Outcome
-    ) -> None:
-        other = self._right if this is self._left else self._left
-        results, waiting = outcome
-        is_open = timestamp + this.after_ms + self._grace_ms >= now
+    def _join(self, this: Side, key: bytes, value: Any, timestamp: int, now: int, outcome: Outcome) -> None:
+        other, (results, waiting) = this.other, outcome
         found = self._rows(this, other, key, timestamp)
         for suffix, (row, row_ms) in found:
-            results.add(key, self._joined(this, value, row), max(timestamp, row_ms), headers)
+            results.add(key, self._joined(this, value, row), max(timestamp, row_ms), results.of_record)
             if waiting is not None and other.is_outer and row_ms + other.after_ms + self._grace_ms >= now:
                 waiting.matched(other, key, row_ms, suffix)
-        if this.is_outer and not found and not is_open:
-            results.add(key, self._joined(this, value, None), timestamp, headers)
+        is_waiting = False
+        if this.is_outer:
+            is_waiting = timestamp + this.after_ms + self._grace_ms >= now
+            if not found and not is_waiting:
+                results.add(key, self._joined(this, value, None), timestamp, results.of_record)
         suffix_or_none = self._keep(this, key, value, timestamp)
-        if waiting is not None and this.is_outer and is_open:
+        if is_waiting:
             # Invariant: a row whose window is open is kept, because its side's time is not beyond stream time.
-            assert suffix_or_none is not None
+            assert suffix_or_none is not None and waiting is not None
             note = waiting.never if found else waiting.add
             note(this, key, timestamp, suffix_or_none)
 
-    def _pass(
-        self, this: Side, key: bytes, value: Any, timestamp: int, headers: Headers | None, results: Results
-    ) -> None:
+    def _pass(self, this: Side, key: bytes, value: Any, timestamp: int, results: Results) -> None:
         """Semi-join: left rows wait in their store until something matches them, and pass once."""
         left, right = self._left, self._right
-        found = self._rows(this, right if this is left else left, key, timestamp)
+        found = self._rows(this, this.other, key, timestamp)
         if this is right:
             for suffix, (row, row_ms) in found:
                 results.add(key, row if left.copy is None else left.copy(row), max(timestamp, row_ms))
                 left.store.remove(key, suffix)
             self._keep(right, key, b"", timestamp)
         elif found:
-            results.add(key, value, max(timestamp, found[0][1][1]), headers)
+            results.add(key, value, max(timestamp, found[0][1][1]), results.of_record)
             left.store.clock_ms = max(left.store.clock_ms, timestamp)
         else:
             self._keep(left, key, value, timestamp)
 
     def _rows(self, this: Side, other: Side, key: bytes, timestamp: int) -> list[tuple[bytes, tuple[Any, int]]]:
-        clock = other.store.clock_ms
-        oldest = max(timestamp - this.before_ms, clock - self._retention_ms)
-        newest = min(timestamp + this.after_ms, clock)
-        return other.store.rows(key, oldest, newest) if oldest <= newest else []
+        store, clock = other.store, other.store.clock_ms
+        oldest, newest = timestamp - this.before_ms, timestamp + this.after_ms
+        if (kept := clock - self._retention_ms) > oldest:
+            oldest = kept
+        newest = min(newest, clock)
+        return store.rows(key, oldest, newest) if oldest <= newest else []
 
     def _keep(self, side: Side, key: bytes, value: Any, timestamp: int) -> bytes | None:
         """Keep a row; its suffix, or None if its side is already past it."""
@@ -315,20 +316,15 @@ class StreamJoinOperator(JoiningOperator, EventTimed):
         return last_end_ms
 
 
-def _interleaved(left: Chunk | None, right: Chunk | None) -> Iterator[tuple[int, int, int, Headers | None, int]]:
-    """The records of both chunks in their order: place, side (0 left, 1 right), index, headers, timestamp (ms)."""
+def _interleaved(left: Chunk | None, right: Chunk | None) -> Iterable[tuple[int, int, int]]:
+    """The records of both chunks in their order: place, side (0 left, 1 right), index."""
     if left is right:
         # Reason: in a join with itself each record comes first as a left, then as a right one, before the next does.
         assert left is not None
-        for i in range(len(left)):
-            yield from (_record(left, which, i) for which in (0, 1))
-        return
-    records = [_record(chunk, which, i) for which, chunk in ((0, left), (1, right)) if chunk for i in range(len(chunk))]
-    if left is not None and right is not None and left.order is not None and right.order is not None:
-        records.sort(key=itemgetter(0))
-    yield from records
-
-
-def _record(chunk: Chunk, which: int, i: int) -> tuple[int, int, int, Headers | None, int]:
-    place = 0 if chunk.order is None else chunk.order[i]
-    return place, which, i, None if chunk.headers is None else chunk.headers[i], chunk.timestamps[i]
+        places = left.order or repeat(0)
+        return ((place, which, i) for i, place in zip(range(len(left)), places, strict=False) for which in (0, 1))
+    sides = [(which, chunk) for which, chunk in ((0, left), (1, right)) if chunk is not None]
+    records = chain.from_iterable(zip(chunk.order or repeat(0), repeat(w), range(len(chunk))) for w, chunk in sides)
+    if len(sides) == 2 and all(chunk.order is not None for _, chunk in sides):
+        return sorted(records)
+    return records

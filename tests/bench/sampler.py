@@ -30,7 +30,8 @@ class Sampler:
 
     def _note(self, _: int, frame: FrameType | None) -> None:
         if frame is not None:
-            self.samples[frame.f_code.co_filename, frame.f_lineno] += 1
+            # Trap: between two lines there may be no line.
+            self.samples[frame.f_code.co_filename, frame.f_lineno or frame.f_code.co_firstlineno] += 1
 
 
 def top_table(samples: list[tuple[str, int, int]], title: str, rows: int = 10) -> Table:
