@@ -13,6 +13,10 @@ setup: .venv/.done
 	$(BIN)/python -m pip install -q -e '.[dev]'
 	touch .venv/.done
 
+.venv/.bench: .venv/.done
+	$(BIN)/python -m pip install -q -e '.[bench]'
+	touch .venv/.bench
+
 test: setup
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
@@ -21,7 +25,7 @@ check: setup
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-bench: setup
+bench: .venv/.bench
 	$(BIN)/python -m tests.bench $(ARGUMENTS)
 
 format: setup

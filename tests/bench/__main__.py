@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from framework.broker import EmbeddedKafka
-from tests.bench import nexmark
+from tests.bench import nexmark, plot
 from tests.bench.nexmark import NexmarkInputs
 from tests.bench.outputs import expected, fingerprint
 from tests.bench.report import Runs, budget_report, mean_report, save, table
@@ -95,8 +95,17 @@ def main() -> None:
                     done.append((small if system == "quix" else bench).run(system, job))
     console.print(table(runs, arguments.records))
     save(runs, arguments.records)
+    console.print(_plot(runs, arguments.records))
     for line in mean_report(runs, nexmark.JOBS) + budget_report(runs):
         console.print(line)
+
+
+def _plot(runs: Runs, records: int) -> str:
+    try:
+        plot.draw(runs, records)
+    except ImportError:
+        return f"no picture, since matplotlib is missing; `make bench` installs it, and writes {plot.PLOT}"
+    return f"picture: {plot.PLOT}"
 
 
 def _jobs(names: Sequence[str]) -> list[str]:
