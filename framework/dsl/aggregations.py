@@ -7,7 +7,9 @@ import builtins
 import copy
 import operator
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from framework.dsl.annotations import is_assignable, type_name, without_none
 from framework.dsl.scope import Scope
@@ -15,6 +17,9 @@ from framework.plan.nodes import Aggregation
 from framework.plan.topics import serde_for
 from framework.plan.types import UNKNOWN, TypeRef
 from serde import SerdeError
+
+# Of values of other types the order may leave some unordered, and then it would matter which are compared first.
+_TOTALLY_ORDERED = (int, float, str, bytes, bool, UUID, datetime)
 
 Of = Callable[[Any], Any]
 Declared = tuple[Aggregation, TypeRef]
@@ -48,24 +53,29 @@ def summed_type(scope: Scope, verb: str, known: object) -> object:
 
 
 def least(scope: Scope, values: TypeRef, of: Of | None) -> Declared:
-    """The smallest; the first of equal ones."""
+    """The smallest; the first of equal ones, and of floats NaN only where there is nothing else."""
     known = _known_of(scope, "min", values, of)
+    if known is float:
+        return _chosen(lambda old, new: new if new < old or old != old else old, of, known)  # noqa: PLR0124  # is NaN
     return _chosen(lambda old, new: new if new < old else old, of, known)
 
 
 def greatest(scope: Scope, values: TypeRef, of: Of | None) -> Declared:
-    """The greatest; the first of equal ones."""
+    """The greatest; the first of equal ones, and of floats NaN only where there is nothing else."""
     known = _known_of(scope, "max", values, of)
+    if known is float:
+        return _chosen(lambda old, new: new if new > old or old != old else old, of, known)  # noqa: PLR0124  # is NaN
     return _chosen(lambda old, new: new if new > old else old, of, known)
 
 
 def _chosen(choose: Callable[[Any, Any], Any], of: Of | None, known: object) -> Declared:
+    is_exact = known in _TOTALLY_ORDERED
     if of is None:
-        return Aggregation("fold", choose, merge=choose), TypeRef(known)
+        return Aggregation("fold", choose, merge=choose, is_exact=is_exact), TypeRef(known)
     # Reason: a state of None would be a deletion, so a key that has no value yet starts from a mark of its own.
     add = lambda state, value: of(value) if state is _NOTHING else choose(state, of(value))  # noqa: E731
     merge = lambda left, right: right if left is _NOTHING else left if right is _NOTHING else choose(left, right)  # noqa: E731
-    return Aggregation("fold", add, lambda: _NOTHING, merge=merge), TypeRef(known)
+    return Aggregation("fold", add, lambda: _NOTHING, merge=merge, is_exact=is_exact), TypeRef(known)
 
 
 def mean(scope: Scope, values: TypeRef, of: Of | None) -> Declared:
@@ -82,6 +92,7 @@ def mean(scope: Scope, values: TypeRef, of: Of | None) -> Declared:
         state=TypeRef(kept),
         # Reason: JSON has no infinity and no NaN.
         serde=serde_for(kept, "msgpack"),
+        is_exact=known is int,
     )
     return aggregation, TypeRef(float)
 
@@ -114,7 +125,7 @@ def approx_distinct(scope: Scope, values: TypeRef, of: Of | None) -> Declared:
         raise scope.error(f"approx_distinct() cannot tell values of type {type_name(known)} apart: {error}") from error
 
 
-def reduce(scope: Scope, values: TypeRef, fn: Callable[[Any, Any], Any]) -> Declared:
+def reduce(scope: Scope, values: TypeRef, fn: Callable[[Any, Any], Any], *, associative: bool = False) -> Declared:
     """`fn(old, new)`; the first value starts."""
     returns = scope.check_function("reduce", fn, ("values", values), ("values", values)).returns
     if not is_assignable(returns, values.known):
@@ -122,7 +133,24 @@ def reduce(scope: Scope, values: TypeRef, fn: Callable[[Any, Any], Any]) -> Decl
             f"reduce() keeps a value of the stream, which is {type_name(values.known)}, but its function returns "
             f"{type_name(returns)}: use aggregate(initial, fn) for a result of another type."
         )
-    return Aggregation("fold", fn, merge=fn), values
+    if associative:
+        fn = _never_none(fn)
+    return Aggregation("fold", fn, merge=fn, is_exact=associative), values
+
+
+def _never_none(fn: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """The same function, which must not delete a key: what came before is not in a partial result."""
+
+    def reduced(old: Any, new: Any) -> Any:
+        value = fn(old, new)
+        if value is None:
+            raise TypeError(
+                "reduce(associative=True) keeps a value, but its function returned None, which would delete the key: "
+                "return a value, or leave associative= out."
+            )
+        return value
+
+    return reduced
 
 
 def aggregate(

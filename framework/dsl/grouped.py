@@ -122,12 +122,18 @@ class GroupedStream(Generic[K, V]):
         self,
         fn: Callable[[V, V], V],
         *,
+        associative: bool = False,
         emit: Emit = "changes",
         changes: Changes = "latest",
         name: str | None = None,
     ) -> Table[K, V]:
-        """`fn(old, new)` over the values of a key; the first value starts."""
-        return self._keep("reduce", aggregations.reduce(self._scope, self._values, fn), emit, changes, name)
+        """`fn(old, new)` over the values of a key; the first value starts.
+
+        `associative` promises that `fn(fn(a, b), c)` equals `fn(a, fn(b, c))` and is never None. Behind a changed key
+        each chunk then sends one value per key through the repartition topic, not every record.
+        """
+        declared = aggregations.reduce(self._scope, self._values, fn, associative=associative)
+        return self._keep("reduce", declared, emit, changes, name)
 
     def aggregate(
         self,
@@ -211,7 +217,7 @@ class GroupedStream(Generic[K, V]):
             origin=user_line(),
             parents=spread.parents,
             key=spread.key,
-            value=value,
+            value=aggregation.state or value,
             aggregation=aggregation,
             step=name,
         )

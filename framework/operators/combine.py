@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from framework.chunk import Chunk, Column
-from framework.operators.aggregate import newest_of
+from framework.operators.aggregate import newest_of, state_copier
 from framework.operators.base import Operator, OperatorContext
 from framework.plan.combine import CombineNode
 from framework.plan.topics import serde_for
@@ -20,6 +20,7 @@ class CombineOperator(Operator):
 
     def __init__(self, node: CombineNode, context: OperatorContext) -> None:
         self._aggregation, self._step, self._dropped = node.aggregation, node.step, context.dropped
+        self._copy = state_copier(node.aggregation, node.value)
         self._key_serde = serde_for(node.key.known)
         self._is_decoded = node.key.known in _HASHED_BY_VALUE
         # Reason: where each change is told, each record has to arrive.
@@ -43,16 +44,22 @@ class CombineOperator(Operator):
 
     def _singles(self, chunk: Chunk) -> Chunk:
         add, initial = self._aggregation.add, self._aggregation.initial
-        assert initial is not None
-        states = [add(initial(), value) for value in chunk.values.decoded]
-        return Chunk(chunk.keys, Column(states), chunk.timestamps, None, chunk.order)
+        values = chunk.values
+        if initial is not None:
+            values = Column([add(initial(), value) for value in values.decoded])
+        return Chunk(chunk.keys, values, chunk.timestamps, None, chunk.order)
 
     def _partial(self, keys: list[Any], chunk: Chunk) -> dict[Any, Any]:
         if self._aggregation.kind == "count":
             return Counter(keys)
-        add, initial = self._aggregation.add, self._aggregation.initial
-        assert initial is not None
-        states: dict[Any, Any] = {key: initial() for key in dict.fromkeys(keys)}
+        add, initial, copy = self._aggregation.add, self._aggregation.initial, self._copy
+        states: dict[Any, Any] = {}
         for key, value in zip(keys, chunk.values.decoded, strict=True):
-            states[key] = add(states[key], value)
+            if key in states:
+                states[key] = add(states[key], value)
+            elif initial is not None:
+                states[key] = add(initial(), value)
+            else:
+                # Reason: other steps have the same value, and the function may change the state it is given.
+                states[key] = value if copy is None else copy(value)
         return states

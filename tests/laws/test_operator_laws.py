@@ -94,6 +94,11 @@ def counts_of_counts(rows: list[Row]) -> Iterator[Row]:
     return folded(lambda n, v: n + 1, 0, lambda k, v: f"n{v}")(first)
 
 
+def means(rows: list[Row]) -> Iterator[Row]:
+    states = folded(lambda state, v: (state[0] + v, state[1] + 1), (0, 0), lambda k, v: str(v % 3))
+    return ((key, total / number, t) for key, (total, number), t in states(rows))
+
+
 # Programs without state
 
 
@@ -200,6 +205,21 @@ def group_by_and_count(given):
 @program(folded(lambda n, v: n + 1, 0, lambda k, v: str(v % 3)), regroups=True)
 def group_by_and_count_all(given):
     return given.group_by(lambda v: str(v % 3)).count(changes="all")
+
+
+@program(folded(max, FIRST, lambda k, v: str(v % 3)), exact=False, regroups=True)
+def group_by_and_max(given):
+    return given.group_by(lambda v: str(v % 3)).max()
+
+
+@program(means, exact=False, value=float, regroups=True)
+def group_by_and_mean(given):
+    return given.group_by(lambda v: str(v % 3)).mean()
+
+
+@program(folded(lambda old, new: old + new, FIRST, lambda k, v: str(v % 3)), exact=False, regroups=True)
+def group_by_and_reduce(given):
+    return given.group_by(lambda v: str(v % 3)).reduce(lambda old, new: old + new, associative=True)
 
 
 @program(folded(lambda total, v: total + v, 0), exact=False, tombstones=True)

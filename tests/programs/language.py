@@ -223,6 +223,28 @@ def word_length_count(d: Declaring) -> Declared:
 
 
 @program()
+def remainder_greatest(d: Declaring) -> Declared:
+    source, out = d.input(), d.output(int)
+
+    @d.app.topology(source, to=out, name=d.name)
+    def greatest(source: Stream[str, int]) -> Table[int, int]:
+        return source.group_by(lambda value: value % 7, key=int).max()
+
+    return [source], out
+
+
+@program()
+def remainder_reduce(d: Declaring) -> Declared:
+    source, out = d.input(), d.output(int)
+
+    @d.app.topology(source, to=out, name=d.name)
+    def total(source: Stream[str, int]) -> Table[int, int]:
+        return source.group_by(lambda value: value % 7, key=int).reduce(lambda a, b: a + b, associative=True)
+
+    return [source], out
+
+
+@program()
 def table_grouped(d: Declaring) -> Declared:
     source, out = d.input(), d.output(int)
 
