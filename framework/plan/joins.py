@@ -11,7 +11,6 @@ from framework.plan.nodes import Function, Node
 from framework.plan.topics import serde_for
 from serde import Serde
 from state import StoreSpec
-from state.buckets import RowKeySerde
 from state.unmatched import UnmatchedKeySerde
 
 JoinKind = Literal["inner", "left", "outer", "semi"]
@@ -78,6 +77,9 @@ class StreamJoinNode(Node):
         return (*specs, unmatched)
 
     def _side_spec(self, name: str, value_serde: Serde[Any]) -> StoreSpec:
+        # Cost: it loads the stores, which most declarations do without.
+        from state.buckets import RowKeySerde
+
         segment_ms = self.window.segment_ms
         return StoreSpec(
             name,

@@ -16,7 +16,6 @@ from framework.plan.types import TypeRef
 from serde import Serde, for_type
 from serde.parts import Change, HeadersSerde, PartsSerde, TimedKeySerde, Waiting
 from state import StoreSpec
-from state.versioned import versioned_specs
 
 EACH_CHANGE = 1
 """The output of a table's base with each change, at once; its `Chunk.olds` are whole entries (value, timestamp)."""
@@ -89,6 +88,9 @@ class VersionedTableNode(Node):
     changes: Changes = "latest"
 
     def store_specs(self) -> tuple[StoreSpec, ...]:
+        # Cost: it loads the stores, which most declarations do without.
+        from state.versioned import versioned_specs
+
         return versioned_specs(self.name, serde_for(self.key.known), serde_for(self.value.known), self.history_ms)
 
 

@@ -107,3 +107,11 @@ def test_declaring_and_testing_an_app_loads_no_heavy_library(module: str) -> Non
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert ended.stdout == "[]\n"
+
+
+def test_declaring_an_app_loads_no_store() -> None:
+    code = (
+        "import sys, apps.wordcount.app; print([m for m in ('state.keyvalue', 'sortedcontainers') if m in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ended.stdout == "[]\n"
