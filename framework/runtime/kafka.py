@@ -185,8 +185,11 @@ def continuous_producer(settings: Settings, told: Callable[[KafkaError | None, A
 
 
 def plain_producer(settings: Settings) -> Producer:
-    """For a few records outside of any transaction."""
-    return Producer({**_common(settings), "acks": "all", "enable.idempotence": True, "linger.ms": 0})
+    """For a few records outside of any transaction, which may come twice.
+
+    Cost: an idempotent one asks for its id first; where it is not connected yet, half a second later.
+    """
+    return Producer({**_common(settings), "acks": "all", "linger.ms": 0})
 
 
 def read_partition(settings: Settings, topic: str, partition: int, timeout_s: float) -> list[Message]:

@@ -93,6 +93,8 @@ class Restorer:
             if not store.is_source:
                 tp = TopicPartition(store.changelog, task.id.partition)
                 self._start_log(progress, tp, [store], is_old=is_old)
+        if not progress.waiting:
+            self._start_migrations(progress)
         self._finish_if_done(progress)
 
     def catch_up(self, task: Task, committed: Mapping[TopicPartition, int]) -> bool:
@@ -139,7 +141,8 @@ class Restorer:
                 )  # fmt: skip
                 task.state.wipe(name)
         first = max(low, min(task.state.position(store.name) for store in stores) + 1)
-        if committed is not None and first >= end:
+        # Reason: of a log without records no end is told before the client knows its leader, which may take a second.
+        if first >= end:
             return
         self._parts[tp] = _Part(task, stores, end)
         progress.waiting.add(tp)

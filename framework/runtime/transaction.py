@@ -26,6 +26,8 @@ class Transaction(Writing):
     def __init__(self, *producers: kafka.Producer) -> None:
         super().__init__(producers[0])
         for producer in producers:
+            # Reason: one that is not connected yet looks for its coordinator half a second later, another at once.
+            self._call("connect", lambda p=producer: p.list_topics(timeout=CALL_TIMEOUT_S))
             self._call("init transactions", producer.init_transactions, CALL_TIMEOUT_S)
         self._in_turn = cycle(producers)
 

@@ -125,10 +125,10 @@ def buys(count: int) -> Iterator[tuple[bytes, bytes, int]]:
         yield b"u%d" % dice.randrange(USERS), b"article %d" % dice.randrange(1_000), timestamp
 
 
-def create_topic(bootstrap: str, name: str) -> None:
+def create_topic(bootstrap: str, name: str, partitions: int = PARTITIONS) -> None:
     """A topic that keeps its records for ever; event times of the past would otherwise be deleted within minutes."""
     admin = kafka.create_admin({"bootstrap.servers": bootstrap})
-    topic = kafka.NewTopic(name, PARTITIONS, 1, config={"retention.ms": "-1"})
+    topic = kafka.NewTopic(name, partitions, 1, config={"retention.ms": "-1"})
     admin.create_topics([topic])[name].result(30)
 
 
