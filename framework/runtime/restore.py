@@ -17,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from framework.plan.plan import StorePlan
 from framework.records import TopicPartition
@@ -204,22 +205,15 @@ class Restorer:
         return ready
 
     def _apply(self, messages: list[kafka.Message]) -> None:
-        by_tp: dict[TopicPartition, list[kafka.Message]] = defaultdict(list)
         ended: dict[TopicPartition, int] = {}
         outdated: set[TopicPartition] = set()
-        for message in messages:
-            tp = TopicPartition(message.topic() or "", message.partition() or 0)
-            error = message.error()
-            if error is None:
-                by_tp[tp].append(message)
-            elif error.code() == kafka.KafkaError._PARTITION_EOF:
-                ended[tp] = message.offset() or 0
-            elif error.code() == kafka.KafkaError._AUTO_OFFSET_RESET:
-                outdated.add(tp)
-            elif error.fatal() or error.code() in kafka.FINAL_ERRORS:
-                raise kafka.translate(error, f"restore from {tp}")
-            else:
-                log.warning("restore: %s", error.str())
+        if any(map(kafka.Message.error, messages)):
+            messages = [message for message in messages if self._is_record(message, ended, outdated)]
+        by_tp: dict[TopicPartition, list[kafka.Message]] = defaultdict(list)
+        # Cost: runs of one partition are long; to look at each message took a fifth of a restore.
+        for partition, run in groupby(messages, kafka.Message.partition):
+            for topic, part in groupby(run, kafka.Message.topic):
+                by_tp[TopicPartition(topic or "", partition or 0)] += part
         for tp, records in by_tp.items():
             if tp in self._parts and self._restore(self._parts[tp], records):
                 self._finish(tp)
@@ -229,6 +223,24 @@ class Restorer:
             # Reason: an end below the true one is that of an open transaction of the earlier owner: wait for it.
             if tp in self._parts and offset >= self._parts[tp].end_offset:
                 self._finish(tp)
+
+    def _is_record(
+        self, message: kafka.Message, ended: dict[TopicPartition, int], outdated: set[TopicPartition]
+    ) -> bool:
+        """False: it tells of the log instead, which is noted in `ended` or `outdated`."""
+        error = message.error()
+        if error is None:
+            return True
+        tp = TopicPartition(message.topic() or "", message.partition() or 0)
+        if error.code() == kafka.KafkaError._PARTITION_EOF:
+            ended[tp] = message.offset() or 0
+        elif error.code() == kafka.KafkaError._AUTO_OFFSET_RESET:
+            outdated.add(tp)
+        elif error.fatal() or error.code() in kafka.FINAL_ERRORS:
+            raise kafka.translate(error, f"restore from {tp}")
+        else:
+            log.warning("restore: %s", error.str())
+        return False
 
     def _finish(self, tp: TopicPartition) -> None:
         """All of a log is in its stores."""
@@ -289,9 +301,9 @@ class Restorer:
     def _restore_changelog(self, part: _Part, messages: list[kafka.Message]) -> None:
         part.task.state.restore(
             part.stores[0].name,
-            [m.key() for m in messages],  # type: ignore[misc]  # a changelog record has a key
-            [m.value() for m in messages],
-            [m.timestamp()[1] for m in messages],
+            list(map(kafka.Message.key, messages)),  # type: ignore[arg-type]  # a changelog record has a key
+            list(map(kafka.Message.value, messages)),
+            [timestamp for _, timestamp in map(kafka.Message.timestamp, messages)],
             messages[-1].offset() or 0,
         )
         self._active[part.task].records += len(messages)

@@ -1,6 +1,6 @@
 """How do costs grow? CPU per record (µs) and records per second over keys, partitions, workers and sizes of values.
 
-    python -m tests.bench.growth [--dimensions keys active partitions workers values window] [--rounds 3]
+    python -m tests.bench.growth [--dimensions keys active many partitions workers values window] [--rounds 3]
     python -m tests.bench.growth --dimensions keys --profile 1000000    # where the time goes, by line, at one point
 
 Each point is a topic of its own (`grown_topics.py`), loaded once; the points of a dimension alternate, each run in
@@ -45,22 +45,23 @@ def window(app: App, source: str, output: str) -> None:
 
 
 def _over_keys(drawn: str, *keys: int) -> dict[int, Point]:
-    return {n: Point(keys=n, records=2 * _MB, drawn=drawn) for n in keys}
+    return {n: Point(keys=n, records=_MB, drawn=drawn) for n in keys}
 
 
 POINTS: Mapping[str, Mapping[int, Point]] = {
     "keys": _over_keys("uniform", 1_000, 10_000, 100_000, 1_000_000),
     "active": _over_keys("active", 1_000, 10_000, 100_000, 1_000_000),
-    "many": _over_keys("uniform", 10_000_000) | {10_000_001: Point(10_000_001, records=2 * _MB, drawn="active")},
-    "partitions": {n: Point(partitions=n, records=2 * _MB) for n in (1, 2, 4, 8, 16)},
-    "workers": {n: Point(partitions=8, records=4 * _MB) for n in (1, 2, 4)},
+    "many": _over_keys("uniform", 10_000_000),
+    "many-active": _over_keys("active", 10_000_000),
+    "partitions": {n: Point(partitions=n) for n in (1, 2, 4, 8, 16)},
+    "workers": {n: Point(partitions=8, records=2 * _MB) for n in (1, 2, 4)},
     "values": {
-        100: Point(value_bytes=100, records=2 * _MB),
-        1_000: Point(value_bytes=1_000, records=_MB),
+        100: Point(value_bytes=100),
+        1_000: Point(value_bytes=1_000),
         10_000: Point(value_bytes=10_000, records=_MB // 10),
         100_000: Point(value_bytes=100_000, records=_MB // 50, keys=1_000),
     },
-    "window": {n: Point(keys=n, records=_MB) for n in (1_000, 10_000, 100_000, 1_000_000)},
+    "window": {n: Point(keys=n, records=_MB // 2) for n in (1_000, 10_000, 100_000, 1_000_000)},
 }
 """By dimension, the points by their place on it."""
 

@@ -180,7 +180,7 @@ def _work(
     """The life of one worker process."""
     app, plan = _plan(declare, app_id, source, output)
     settings = load_settings(
-        {"bootstrap_servers": bootstrap, "state_dir": folder, "heartbeat_interval": 100, "session_timeout": "10s"},
+        {"bootstrap_servers": bootstrap, "state_dir": folder, "heartbeat_interval": 100},
         app.settings,
     )
     layout = Topics(admin_client(settings), bootstrap).prepare(plan)
