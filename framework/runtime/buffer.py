@@ -8,6 +8,7 @@ Inputs that go first are taken whatever their timestamps; nothing else is while 
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import accumulate
 
 from framework.records import Records, TopicPartition
 
@@ -65,26 +66,19 @@ class RecordBuffer:
             return []
         if len(self._others) == 1:
             return [self._pop(queues[0][0], range(min(limit, len(queues[0][1]))))]
-        ranks = [_ranks(queue.timestamps[:limit]) for _, queue in queues]
-        # Reason: sorting by the greatest timestamp so far is comparing heads; it is stable, so queues stay in order.
-        merged = sorted(
-            ((rank, i) for i, ranked in enumerate(ranks) for rank in ranked),
-            key=lambda entry: entry[0],
-        )[:limit]
-        count = self._ready_count(merged, queues, ranks, now_ms)
-        places: dict[int, list[int]] = {}
-        for place, (_, i) in enumerate(merged[:count]):
-            places.setdefault(i, []).append(place)
-        return [self._pop(queues[i][0], order) for i, order in places.items()]
+        turns = _turns([queue.timestamps[:limit] for _, queue in queues])[:limit]
+        del turns[self._ready_count(turns, queues, now_ms) :]
+        first_come = dict.fromkeys(turns)
+        return [self._pop(queues[i][0], [place for place, turn in enumerate(turns) if turn == i]) for i in first_come]
 
-    def _ready_count(
-        self,
-        merged: list[tuple[int, int]],
-        queues: Sequence[tuple[TopicPartition, Records]],
-        ranks: Sequence[Sequence[int]],
-        now_ms: int,
-    ) -> int:
-        """How many of the merged records may go: those before an input runs out that may get more."""
+    def _ready_count(self, turns: list[int], queues: Sequence[tuple[TopicPartition, Records]], now_ms: int) -> int:
+        """How many of the records may go: those before an input runs out that may get more.
+
+        Args:
+            turns: which of the queues each record is from.
+            queues: those that have records.
+            now_ms: the wall clock.
+        """
         awaited = {tp for tp in self._others if tp not in self._drained or self._max_idle_ms}
         if all(len(self._queues[tp]) for tp in self._others):
             self._idle_since_ms = None
@@ -95,15 +89,13 @@ class RecordBuffer:
                 self._idle_since_ms = now_ms
             if now_ms - self._idle_since_ms < self._max_idle_ms:
                 return 0
-            return len(merged)
-        left = {i: len(ranked) for i, ranked in enumerate(ranks) if queues[i][0] in awaited}
-        whole = {i: len(queue) == len(ranks[i]) for i, (_, queue) in enumerate(queues)}
-        for count, (_, i) in enumerate(merged, start=1):
-            if i in left:
-                left[i] -= 1
-                if not left[i] and whole[i]:
-                    return count
-        return len(merged)
+            return len(turns)
+        ends = [
+            len(turns) - turns[::-1].index(i)
+            for i, (tp, queue) in enumerate(queues)
+            if tp in awaited and turns.count(i) == len(queue)
+        ]
+        return min(ends, default=len(turns))
 
     def _pop(self, tp: TopicPartition, order: Sequence[int]) -> tuple[TopicPartition, Records, Sequence[int]]:
         """As many records from the head of a queue as there are places for them."""
@@ -112,12 +104,14 @@ class RecordBuffer:
         return tp, queue.slice(0, len(order)), order
 
 
-def _ranks(timestamps: Sequence[int]) -> list[int]:
-    greatest, ranks = -1, []
-    for timestamp in timestamps:
-        greatest = max(greatest, timestamp)
-        ranks.append(greatest)
-    return ranks
+def _turns(queues: Sequence[Sequence[int]]) -> list[int]:
+    """From which queue each record comes, by their timestamps."""
+    # Reason: sorting by the greatest timestamp so far is comparing heads. With the number of the queue in the same
+    # integer, equal times go by the order of the queues, and the sort compares nothing but integers.
+    count = len(queues)
+    ranks = [rank * count + i for i, timestamps in enumerate(queues) for rank in accumulate(timestamps, max)]
+    ranks.sort()
+    return [rank % count for rank in ranks]
 
 
 def one_by_one(batch: Batch) -> Iterator[tuple[TopicPartition, Records, Sequence[int]]]:

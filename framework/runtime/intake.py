@@ -166,15 +166,15 @@ class Intake:
                 self._paused.discard(tp)
 
     def _by_partition(self, messages: Sequence[kafka.Message]) -> dict[TopicPartition, list[kafka.Message]]:
-        # Cost: a chunk holds few and long runs of one partition, and most apps read one topic; so this takes a third of
-        # what it takes to look at topic and partition of each message.
+        # Cost: a chunk holds few and long runs of one partition, and some apps read one topic; so this takes a third of
+        # what it takes to make a place of topic and partition of each message.
         parts: dict[TopicPartition, list[kafka.Message]] = defaultdict(list)
-        if self._sole_topic is not None:
-            for partition, run in groupby(messages, kafka.Message.partition):
+        for partition, run in groupby(messages, kafka.Message.partition):
+            if self._sole_topic is not None:
                 parts[TopicPartition(self._sole_topic, partition or 0)] += run
-        else:
-            for message in messages:
-                parts[TopicPartition(message.topic() or "", message.partition() or 0)].append(message)
+            else:
+                for topic, part in groupby(run, kafka.Message.topic):
+                    parts[TopicPartition(topic or "", partition or 0)] += part
         return parts
 
 
