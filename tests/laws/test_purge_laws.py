@@ -113,7 +113,7 @@ def test_driver_cuts_the_changelogs_of_windows_and_not_those_of_counts(is_kept: 
         assert [window.key for window, _ in driver.store("windowed").items()] == ["k9"]
         assert len(driver.store("counted")) == 10
         left = {
-            store: len(driver._topics.after(TopicPartition(f"app-{store}-changelog", 0), 0))
+            store: len(driver._run.topics.after(TopicPartition(f"app-{store}-changelog", 0), 0))
             for store in ("windowed", "counted")
         }
         # of each window its entry and the clock

@@ -215,7 +215,7 @@ def test_answer_to_a_row_that_has_changed_since_is_stale_and_dropped() -> None:
         driver.send(customers, "Bob", key="b")
         driver.send(orders, "a", key="1")
         answers = "foreign-join.join-response-repartition"
-        answer = driver._topics[answers].log[0].value
+        answer = driver._run.topics[answers].log[0].value
         driver.send(orders, "b", key="1")
         driver.send_bytes(Topic(TopicSpec(answers, str, bytes)), answer, key=b"1")
         assert driver.read(out) == [("1", "Ann"), ("1", "Bob")]

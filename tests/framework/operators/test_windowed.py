@@ -154,9 +154,9 @@ def test_final_results_come_out_at_the_end_of_a_bounded_input(windows: Any, expe
 def test_after_the_end_of_input_what_was_open_is_closed(drive: Drive, windows: Any) -> None:
     driven = drive(lambda grouped: grouped.window(windows).sum(emit="final"))
     driven.send(("a", 1, 1))
-    for task in driven.driver._tasks.values():
+    for task in driven.driver._run.tasks.values():
         task.finish({})
-        driven.driver._outputs += task.take_outputs()
+        driven.driver._run._outputs += task.take_outputs()
     assert len(driven.send(("a", 2, 1))) == 1  # only what came out at the end
     assert [r.value for r in driven.late_records()] == [2]
 
@@ -164,7 +164,7 @@ def test_after_the_end_of_input_what_was_open_is_closed(drive: Drive, windows: A
 def test_stream_time_that_moves_without_records_closes_windows(drive: Drive) -> None:
     driven = drive(lambda grouped: grouped.window(session("10ms", grace="0s")).sum(emit="final"))
     driven.send(("a", 1, 1))
-    (task,) = driven.driver._tasks.values()
+    (task,) = driven.driver._run.tasks.values()
     task.advance(11)
     assert task.take_outputs() == []
     task.advance(12)
