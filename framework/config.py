@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     max_uncommitted_keys: int = Field(
         200_000, ge=1, description="Commit early when one transaction has changed so many keys."
     )
-    cache_entries: int = Field(100_000, ge=0, description="Decoded entries remembered per store and task.")
+    cache_entries: int = Field(50_000, ge=0, description="Decoded entries remembered per store and task.")
     until_end: bool = Field(
         False, description="Process what there is at the start, write final results, then end with exit code 0."
     )

@@ -1,6 +1,5 @@
 """Running an app: settings, topics, then one worker here or several under a supervisor."""
 
-import gc
 import logging
 import signal
 import threading
@@ -15,6 +14,7 @@ from framework.errors import ConfigError, LocalStateError
 from framework.runtime import kafka
 from framework.runtime.fill import fill_topics
 from framework.runtime.plan_log import PlanLog
+from framework.runtime.process import limit_arenas, tune_collector
 from framework.runtime.supervisor import supervise
 from framework.runtime.topics import Topics
 from framework.runtime.worker import Worker
@@ -42,6 +42,8 @@ def run_app(app: "App", arguments: Mapping[str, Any]) -> None:
 
 def run_worker(app: "App", settings: Settings, *, index: int) -> None:
     """Run the worker `index` of this machine."""
+    if threading.current_thread() is threading.main_thread():
+        limit_arenas()
     plan = app.plan()
     is_static = settings.instance is not None
     name = f"{settings.instance}-{index}" if is_static else f"worker-{index}"
@@ -72,18 +74,6 @@ def _own_folder(path: Path, app_id: str) -> StateFolder:
         raise ConfigError(str(error)) from error
     except (StateError, OSError) as error:
         raise LocalStateError(str(error)) from error
-
-
-def tune_collector(chunk_records: int) -> None:
-    """Set Python's garbage collector up for a process whose work is a worker.
-
-    Cost: by default it looks for cycles after each 700 new objects, that is through all messages of a chunk dozens of
-    times before the chunk is done; this took a tenth of the CPU of a count. Now chunks come and go between two looks,
-    and what was loaded before the start is not looked at again.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(max(50_000, 5 * chunk_records), 20, 100)
 
 
 def _stop_on_signals(worker: Worker) -> None:

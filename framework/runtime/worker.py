@@ -67,10 +67,12 @@ class Worker:
     ) -> None:
         self._layout, self._settings = layout, settings
         group = layout.plan.app_id
+        inputs = sorted({topic for sub in layout.plan.sub_topologies for topic in sub.topics})
         self._consumer = kafka.group_consumer(
             settings,
             group,
             f"{group}-{identity}" if is_static else None,
+            partitions=sum(layout.partitions[topic] for topic in inputs),
             tells_ends=settings.until_end or any(len(sub.topics) > 1 for sub in layout.plan.sub_topologies),
         )
         self._is_continuous = settings.mode == "continuous"
@@ -79,7 +81,7 @@ class Worker:
         self._policy = CommitPolicy(settings.commit_interval, settings.max_uncommitted_keys)
         self._intake = Intake(
             self._consumer,
-            sorted({topic for sub in layout.plan.sub_topologies for topic in sub.topics}),
+            inputs,
             chunk_records=settings.chunk_records,
             max_idle_ms=layout.plan.max_idle_ms,
         )

@@ -18,7 +18,7 @@ from framework import App
 from framework.config import load_settings
 from framework.plan.plan import Plan
 from framework.runtime.kafka import admin_client
-from framework.runtime.run import tune_collector
+from framework.runtime.process import tune_collector
 from framework.runtime.task import Task
 from framework.runtime.topics import Topics
 from framework.runtime.worker import Worker

@@ -10,7 +10,7 @@ from typing import Any
 from framework import App, Context, Processor, Stream, Table, Timer, Topic, ValueState, Windowed, session, tumbling
 from framework.config import load_settings
 from framework.runtime.kafka import admin_client
-from framework.runtime.run import tune_collector
+from framework.runtime.process import limit_arenas, tune_collector
 from framework.runtime.topics import Topics
 from framework.runtime.worker import Worker
 from state import StateFolder
@@ -33,7 +33,7 @@ from tests.bench.workload import (
     page_to_article,
 )
 
-QUIET_S = 3.0
+QUIET_S = 1.5
 
 
 class Idle(Processor[str, bytes, int]):
@@ -158,15 +158,15 @@ _JOBS: dict[str, Callable[[App, Inputs, str], None]] = {
 class MeasuredWorker(Worker):
     """A worker with a stopwatch at three of its steps; it stops after the commit that covers the last record.
 
-    How many go through repartition topics is not known beforehand: then it stops when some have, and nothing more has
-    come for a while, which is not measured.
+    What goes through repartition topics is not known beforehand: then it stops when nothing more has come for a while,
+    which is not measured.
     """
 
     figures: Figures
 
-    def measure(self, watch: Stopwatch, *, has_repartition: bool) -> None:
-        self._watch, self._committed, self._committed_at = watch, 0, 0.0
-        self._least, self._quiet_s = (watch.total + 1, QUIET_S) if has_repartition else (watch.total, 0.0)
+    def measure(self, watch: Stopwatch, *, quiet_s: float) -> None:
+        self._watch, self._quiet_s = watch, quiet_s
+        self._committed, self._committed_at = 0, 0.0
 
     def _process(self, messages: Sequence[Any], now_ms: int) -> None:
         self._watch.start()
@@ -182,13 +182,14 @@ class MeasuredWorker(Worker):
     def _turn(self) -> None:
         super()._turn()
         is_quiet = time.monotonic() - self._committed_at >= self._quiet_s
-        if self.records == self._committed >= self._least and is_quiet:
+        if self._committed >= self._watch.total and self._committed == self.records and is_quiet:
             self.figures = self._watch.finish()
             self.stop()
 
 
 def run_penstock(job: str, bootstrap: str, inputs: Inputs | NexmarkInputs, output: str, watch: Stopwatch) -> Figures:
     """Run the job over its `watch.total` records into the new topic `output`."""
+    limit_arenas()
     create_topic(bootstrap, output)
     app = declare(job, inputs, output)
     plan = app.plan()
@@ -197,7 +198,7 @@ def run_penstock(job: str, bootstrap: str, inputs: Inputs | NexmarkInputs, outpu
         layout = Topics(admin_client(settings), bootstrap).prepare(plan)
         state_folder = StateFolder(Path(folder) / "bench", app.id)
         worker = MeasuredWorker(layout, settings, identity="bench", is_static=False, state_folder=state_folder)
-        worker.measure(watch, has_repartition=bool(plan.repartition_topics()))
+        worker.measure(watch, quiet_s=QUIET_S if plan.repartition_topics() else 0.0)
         tune_collector(settings.chunk_records)
         worker.run()
         return worker.figures

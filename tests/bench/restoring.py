@@ -24,8 +24,8 @@ from framework.config import load_settings
 from framework.plan.plan import Plan
 from framework.records import TaskId
 from framework.runtime import kafka
+from framework.runtime.process import tune_collector
 from framework.runtime.restore import Restorer
-from framework.runtime.run import tune_collector
 from framework.runtime.task import Task, TaskPhase
 from framework.runtime.topics import Topics
 from state import TaskState

@@ -164,15 +164,16 @@ def load(bootstrap: str, count: int) -> Inputs:
     """Write so many events, and what goes with them, to new topics."""
     tag = uuid.uuid4().hex[:8]
     inputs = Inputs(*(f"{name}-{tag}" for name in ("clicks", "avro-clicks", "lines", "names", "buys")), count)
-    _fill(bootstrap, inputs.clicks, events(count))
-    _fill(bootstrap, inputs.avro_clicks, avro_events(count))
-    _fill(bootstrap, inputs.lines, lines(count // WORDS_PER_LINE))
-    _fill(bootstrap, inputs.names, names())
-    _fill(bootstrap, inputs.buys, buys(count))
+    fill(bootstrap, inputs.clicks, events(count))
+    fill(bootstrap, inputs.avro_clicks, avro_events(count))
+    fill(bootstrap, inputs.lines, lines(count // WORDS_PER_LINE))
+    fill(bootstrap, inputs.names, names())
+    fill(bootstrap, inputs.buys, buys(count))
     return inputs
 
 
-def _fill(bootstrap: str, topic: str, rows: Iterable[tuple[bytes | None, bytes, int]]) -> None:
+def fill(bootstrap: str, topic: str, rows: Iterable[tuple[bytes | None, bytes, int]]) -> None:
+    """Write rows of key, value and timestamp (ms) to a new topic."""
     create_topic(bootstrap, topic)
     producer = kafka.create_producer(
         {"bootstrap.servers": bootstrap, "linger.ms": 20, "compression.type": "lz4", "batch.num.messages": 20_000,

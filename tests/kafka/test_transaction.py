@@ -23,7 +23,7 @@ class Member:
 
     def __init__(self, kafka: Any, identity: str) -> None:
         settings = load_settings({"bootstrap_servers": kafka.bootstrap}, {})
-        self.consumer = group_consumer(settings, identity, None)
+        self.consumer = group_consumer(settings, identity, None, partitions=1)
         self.transaction = Transaction(
             *(transactional_producer(settings, name) for name in (identity, f"{identity}:2"))
         )
