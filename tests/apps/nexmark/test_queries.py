@@ -16,8 +16,8 @@ from framework import Topic
 from framework.testing import TestDriver
 from tests.apps.nexmark.expected import Site, expected
 
-COUNT, SINGLE_COUNT = 5_000, 1_000
-SLOWER = 50
+COUNT, SINGLE_COUNT = 3_000, 500
+SLOWER = 100
 STREAMS, TABLES = ("q0", "q1", "q2"), ("q3", "q4", "q5", "q6", "q7", "q8", "q11", "q12")
 Rows = list[tuple[Any, Any]]
 
