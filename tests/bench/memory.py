@@ -24,7 +24,7 @@ from framework.runtime.kafka import admin_client
 from framework.runtime.process import limit_arenas, tune_collector
 from framework.runtime.topics import Topics
 from state import StateFolder
-from tests.bench.penstock import QUIET_S, MeasuredWorker
+from tests.bench.penstock import MeasuredWorker
 from tests.bench.stopwatch import Stopwatch
 from tests.bench.workload import FIRST_TIMESTAMP_MS, WORDS_PER_LINE, create_topic, fill
 
@@ -60,7 +60,7 @@ def run(bootstrap: str, source: str, words: int, given: dict[str, Any]) -> None:
         layout = Topics(admin_client(settings), bootstrap).prepare(app.plan())
         state_folder = StateFolder(Path(folder) / "bench", app.id)
         worker = MeasuredWorker(layout, settings, identity="bench", is_static=False, state_folder=state_folder)
-        worker.measure(Stopwatch(TIMES * words // WORDS_PER_LINE), quiet_s=QUIET_S)
+        worker.measure(Stopwatch(TIMES * words // WORDS_PER_LINE), has_repartition=True)
         worker.run()
     print(json.dumps({"peak_mb": worker.figures.peak_mb, "rate": worker.figures.rate, "cpu_us": worker.figures.cpu_us}))
 

@@ -33,7 +33,7 @@ from tests.bench.workload import (
     page_to_article,
 )
 
-QUIET_S = 1.5
+QUIET_S = 3.0
 
 
 class Idle(Processor[str, bytes, int]):
@@ -158,15 +158,15 @@ _JOBS: dict[str, Callable[[App, Inputs, str], None]] = {
 class MeasuredWorker(Worker):
     """A worker with a stopwatch at three of its steps; it stops after the commit that covers the last record.
 
-    What goes through repartition topics is not known beforehand: then it stops when nothing more has come for a while,
-    which is not measured.
+    How many go through repartition topics is not known beforehand: then it stops when some have, and nothing more has
+    come for a while, which is not measured.
     """
 
     figures: Figures
 
-    def measure(self, watch: Stopwatch, *, quiet_s: float) -> None:
-        self._watch, self._quiet_s = watch, quiet_s
-        self._committed, self._committed_at = 0, 0.0
+    def measure(self, watch: Stopwatch, *, has_repartition: bool) -> None:
+        self._watch, self._committed, self._committed_at = watch, 0, 0.0
+        self._least, self._quiet_s = (watch.total + 1, QUIET_S) if has_repartition else (watch.total, 0.0)
 
     def _process(self, messages: Sequence[Any], now_ms: int) -> None:
         self._watch.start()
@@ -182,7 +182,7 @@ class MeasuredWorker(Worker):
     def _turn(self) -> None:
         super()._turn()
         is_quiet = time.monotonic() - self._committed_at >= self._quiet_s
-        if self._committed >= self._watch.total and self._committed == self.records and is_quiet:
+        if self.records == self._committed >= self._least and is_quiet:
             self.figures = self._watch.finish()
             self.stop()
 
@@ -198,7 +198,7 @@ def run_penstock(job: str, bootstrap: str, inputs: Inputs | NexmarkInputs, outpu
         layout = Topics(admin_client(settings), bootstrap).prepare(plan)
         state_folder = StateFolder(Path(folder) / "bench", app.id)
         worker = MeasuredWorker(layout, settings, identity="bench", is_static=False, state_folder=state_folder)
-        worker.measure(watch, quiet_s=QUIET_S if plan.repartition_topics() else 0.0)
+        worker.measure(watch, has_repartition=bool(plan.repartition_topics()))
         tune_collector(settings.chunk_records)
         worker.run()
         return worker.figures

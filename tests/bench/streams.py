@@ -13,11 +13,12 @@ from pathlib import Path
 from framework.broker.cache import cache_folder, one_at_a_time
 from framework.broker.jars import java
 from framework.broker.settings import KAFKA_VERSION
+from tests.bench.nexmark import NexmarkInputs
 from tests.bench.stopwatch import Figures
 from tests.bench.workload import Inputs, create_topic
 
 _ENDPOINT = (
-    f"org.apache.kafka:kafka-streams:{KAFKA_VERSION}!+com.fasterxml.jackson.core:jackson-databind:2.19.0"
+    f"org.apache.kafka:kafka-streams:{KAFKA_VERSION}!+com.alibaba.fastjson2:fastjson2:2.0.57"
     "+org.apache.avro:avro:1.12.2+org.eclipse.jdt:ecj:3.42.0+org.slf4j:slf4j-nop:2.0.17"
 )
 _SOURCES = Path(__file__).parent / "java"
@@ -61,13 +62,17 @@ def _expanded(jars: str) -> str:
     return ":".join(str(path) for path in Path(jars).parent.glob("*.jar"))
 
 
-def run_streams(job: str, bootstrap: str, inputs: Inputs, output: str, **settings: str) -> Figures:
+def run_streams(job: str, bootstrap: str, inputs: Inputs | NexmarkInputs, output: str, **settings: str) -> Figures:
     """Run the job into the new topic `output`; the clock is the program's own."""
     create_topic(bootstrap, output)
+    if isinstance(inputs, NexmarkInputs):
+        program = ["Nexmark", job, bootstrap, inputs.persons, inputs.auctions, inputs.bids]
+    else:
+        program = ["StreamsBench", job, bootstrap, inputs.source(job), inputs.second(job)]
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            java(), *JVM, "-cp", class_path(), "StreamsBench", job, bootstrap, inputs.source(job), inputs.second(job),
-            output, str(inputs.records(job)), folder, *(f"{k}={v}" for k, v in {**_SETTINGS, **settings}.items()),
+            java(), *JVM, "-cp", class_path(), *program, output, str(inputs.records(job)), folder,
+            *(f"{k}={v}" for k, v in {**_SETTINGS, **settings}.items()),
         ]  # fmt: skip
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Figures(**json.loads(done.stdout.splitlines()[-1]))
