@@ -84,22 +84,17 @@ class KeyValueStore(Generic[V]):
 
         The store must not be changed before the last entry was taken.
         """
-        if self.spec.is_queue:
-            start = max(start or b"", time_bytes(max(0, self.clock_ms)))
-        above = iter(self._uncommitted_in(start, end))
-        waiting = next(above, None)
-        for key, stored in self._stored_in(start, end):
-            while waiting is not None and waiting < key:
-                yield from _present(waiting, self._uncommitted_entry(waiting))
-                waiting = next(above, None)
-            if waiting == key:
-                yield from _present(key, self._uncommitted_entry(key))
-                waiting = next(above, None)
-            else:
+        for key, stored in self._merged(start, end):
+            if stored is not None:
                 yield key, self._decode(stored)
-        while waiting is not None:
-            yield from _present(waiting, self._uncommitted_entry(waiting))
-            waiting = next(above, None)
+            elif (entry := self._uncommitted_entry(key))[0] is not None:
+                yield key, entry
+
+    def scan_keys(self, start: bytes | None = None, end: bytes | None = None) -> Iterator[bytes]:
+        """The keys of those entries, which are not decoded."""
+        for key, stored in self._merged(start, end):
+            if stored is not None or self._uncommitted_entry(key)[0] is not None:
+                yield key
 
     def settled(self, keys: Collection[bytes]) -> list[V | None]:
         """The entry of each key as it was last sent downstream, whatever has changed since the last `settle`."""
@@ -205,6 +200,25 @@ class KeyValueStore(Generic[V]):
 
     # How it is done
 
+    def _merged(self, start: bytes | None, end: bytes | None) -> Iterator[tuple[bytes, bytes | None]]:
+        """The keys of [start, end) in order, with the backend's bytes; None where the open transaction has one."""
+        if self.spec.is_queue:
+            start = max(start or b"", time_bytes(max(0, self.clock_ms)))
+        above = iter(self._uncommitted_in(start, end))
+        waiting = next(above, None)
+        for key, stored in self._stored_in(start, end):
+            while waiting is not None and waiting < key:
+                yield waiting, None
+                waiting = next(above, None)
+            if waiting == key:
+                yield key, None
+                waiting = next(above, None)
+            else:
+                yield key, stored
+        while waiting is not None:
+            yield waiting, None
+            waiting = next(above, None)
+
     def _stored_in(self, start: bytes | None, end: bytes | None) -> Iterator[tuple[bytes, bytes]]:
         """The entries of [start, end) that the backend has; notes where the first one is."""
         first = start or b""
@@ -272,8 +286,3 @@ class KeyValueStore(Generic[V]):
         value, timestamp = unstamp(stored)
         entry: Any = (self.spec.value_serde.deserialize(value), timestamp)
         return entry  # type: ignore[no-any-return]  # V is such a tuple
-
-
-def _present(key: bytes, entry: Any) -> Iterator[tuple[bytes, Any]]:
-    if entry[0] is not None:
-        yield key, entry

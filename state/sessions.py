@@ -16,10 +16,10 @@ from operator import itemgetter
 from typing import Any
 
 from state.base import BytesBackend
-from state.keys import TIME_WIDTH
+from state.keys import MAX_TIME, TIME_WIDTH
 from state.keyvalue import KeyValueStore
 from state.spec import StoreSpec
-from state.windowed_keys import session_bounds, session_end, session_of, session_suffix, sessions_prefix
+from state.windowed_keys import session_bounds, session_key, session_of, sessions_prefix
 
 Entry = tuple[Any, int]
 _LAST_SUFFIX = b"\xff" * 2 * TIME_WIDTH
@@ -30,7 +30,7 @@ class Session:
     """One session of a key; times in ms.
 
     `until` is when it is open until; `touched_in`: the number of the chunk that made its state; `place`: where the
-    store has it, None: nowhere yet; `is_gone`: it is to leave the store.
+    store has it, None: nowhere yet, `placed_end`: its end there; `is_gone`: it is to leave the store.
     """
 
     key: bytes
@@ -40,12 +40,17 @@ class Session:
     state: Any
     touched_in: int = -1
     place: bytes | None = None
+    placed_end: int = -1
     is_gone: bool = False
 
     @property
     def own_place(self) -> bytes:
         """Where the store is to have it."""
-        return sessions_prefix(self.key) + session_suffix(self.start, self.end)
+        return session_key(self.key, self.start, self.end)
+
+    def forgotten_at(self, gaps: int | None) -> int:
+        """Until when records join it (ms), which is so many gaps longer than it is open; None: for ever."""
+        return MAX_TIME + 1 if gaps is None else self.until + gaps * (self.until - self.end)
 
     def distance(self, time_ms: int) -> int:
         """The silence between it and a record (ms); 0 inside."""
@@ -82,13 +87,13 @@ class SessionStore(KeyValueStore[Entry]):
         new: list[bytes] = []
         for session in touched:
             before = session.place
-            place = None if session.is_gone else session.own_place
+            place = None if session.is_gone else session_key(session.key, session.start, session.end)
             if before != place:
                 if before is not None:
-                    dead[before] = (None, session_end(before))
+                    dead[before] = (None, session.placed_end)
                 if place is not None:
                     new.append(place)
-                session.place = place
+                session.place, session.placed_end = place, session.end
             if place is not None:
                 alive[place] = (session.state, session.until)
         self._weight += len(new)
@@ -168,11 +173,12 @@ class SessionStore(KeyValueStore[Entry]):
         rows = {place: self._decode(stored) for place, stored in found}
         if not self._knows_changed:
             rows.update((place, self._uncommitted_entry(place)) for place in self._places_of(key))
-        return [
-            Session(key, *session_bounds(place), entry[1], entry[0], place=place)
-            for place, entry in sorted(rows.items(), key=itemgetter(0))
-            if entry[0] is not None
-        ]
+        sessions = []
+        for place, (state, until) in sorted(rows.items(), key=itemgetter(0)):
+            if state is not None:
+                start, end = session_bounds(place)
+                sessions.append(Session(key, start, end, until, state, place=place, placed_end=end))
+        return sessions
 
     def _places_of(self, key: bytes) -> list[bytes]:
         """Where the open transaction changed sessions of a key."""

@@ -20,11 +20,10 @@ from typing import Any, NamedTuple
 
 from serde import Serde, Windowed
 from serde.base import GuardedSerde
-from state.keys import TIME_WIDTH, bucket_key, bucket_parts, bucket_prefix, segment_of, time_bytes, time_of
+from state.keys import TIME_WIDTH, bucket_key, bucket_parts, segment_of, time_bytes, time_of
 
-_NO_SEGMENT = time_bytes(0)
 _KEY_AT = TIME_WIDTH + 4
-_BOUNDS = struct.Struct(">QQ")
+_HEAD, _BOUNDS = struct.Struct(">QI"), struct.Struct(">QQ")
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class SessionKeySerde(GuardedSerde[Windowed[Any]]):
 
 def session_key(key: bytes, start_ms: int, end_ms: int) -> bytes:
     """The place of a session in its store."""
-    return sessions_prefix(key) + session_suffix(start_ms, end_ms)
+    return _HEAD.pack(0, len(key)) + key + _BOUNDS.pack(start_ms, end_ms)
 
 
 def session_parts(composite: bytes) -> tuple[bytes, int, int]:
@@ -86,11 +85,6 @@ def session_parts(composite: bytes) -> tuple[bytes, int, int]:
 def session_of(composite: bytes) -> bytes:
     """The key of a session."""
     return composite[_KEY_AT : -2 * TIME_WIDTH]
-
-
-def session_suffix(start_ms: int, end_ms: int) -> bytes:
-    """The place of a session in its bucket."""
-    return _BOUNDS.pack(start_ms, end_ms)
 
 
 def session_end(composite: bytes) -> int:
@@ -110,8 +104,8 @@ def session_bounds(composite: bytes) -> tuple[int, int]:
 
 
 def sessions_prefix(key: bytes) -> bytes:
-    """The bucket of a key's sessions."""
-    return _NO_SEGMENT + bucket_prefix(key)
+    """What the places of a key's sessions begin with."""
+    return _HEAD.pack(0, len(key)) + key
 
 
 class Due(NamedTuple):

@@ -50,6 +50,7 @@ class SessionOperator(WindowedOperator):
         assert isinstance(self._store, SessionStore)
         self._sessions = self._store
         self._due: KeyValueStore[Stamped] = context.stores[due_name(node.name)]
+        self._gaps_more: int | None = {"final": 0, "changes": 2, "complete": None}[node.emit]
         self._chunk_number = 0
         # Of the chunk in hand:
         self._ended: list[Session] = []
@@ -153,19 +154,13 @@ class SessionOperator(WindowedOperator):
             self._touched.append(session)
             self._ended.append(session)
 
-    def _forgotten(self, session: Session) -> int:
-        """When no record joins a session any more: this + grace < stream time."""
-        if self._emit == "complete":
-            return _NEVER
-        until = session.until
-        return until if self._emit == "final" else until + 2 * (until - session.end)
-
     def _joined(self, known: list[Session], time: int, until: int, limit: int) -> list[Session]:
         """The sessions that a record joins, in the order of time."""
+        gaps = self._gaps_more
         touched = [
             s
             for s in known
-            if s.until >= time and s.start <= until and (s.until >= limit or self._forgotten(s) >= limit)
+            if s.until >= time and s.start <= until and (s.until >= limit or s.forgotten_at(gaps) >= limit)
         ]
         if len(touched) > 1:
             touched.sort(key=lambda s: s.start)
@@ -212,22 +207,23 @@ class SessionOperator(WindowedOperator):
 
     def _take_forgotten(self, limit: int) -> list[Session]:
         """Remove the sessions that nobody joins any more, of all keys that are to be looked at by now."""
-        due = [note[TIME_WIDTH:] for note, _ in self._due.scan(None, time_bytes(max(0, limit)))]
+        due = [note[TIME_WIDTH:] for note in self._due.scan_keys(None, time_bytes(max(0, limit)))]
         if not due:
             return []
         if limit <= MAX_TIME:
             self._due.clock_ms = limit
         notes: dict[bytes, Stamped] = {}
         forgotten: list[Session] = []
+        gaps = self._gaps_more
         for key, known in self._sessions.of_keys(dict.fromkeys(due)).items():
-            gone = [s for s in known if self._forgotten(s) < limit]
-            for session in gone:
-                session.is_gone = True
-                known.remove(session)
-            forgotten += gone
-            for session in known:
-                look = session.until if session.until >= limit else self._forgotten(session)
-                notes[time_bytes(look) + key] = (b"", look)
+            for session in known[:]:
+                look = session.until
+                if look < limit and (look := session.forgotten_at(gaps)) < limit:
+                    session.is_gone = True
+                    known.remove(session)
+                    forgotten.append(session)
+                else:
+                    notes[time_bytes(look) + key] = (b"", look)
         self._sessions.keep(forgotten)
         self._due.put_many(notes)
         return forgotten
