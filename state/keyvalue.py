@@ -87,13 +87,13 @@ class KeyValueStore(Generic[V]):
         for key, stored in self._merged(start, end):
             if stored is not None:
                 yield key, self._decode(stored)
-            elif (entry := self._uncommitted_entry(key))[0] is not None:
+            elif _is_there(entry := self._uncommitted_entry(key)):
                 yield key, entry
 
     def scan_keys(self, start: bytes | None = None, end: bytes | None = None) -> Iterator[bytes]:
         """The keys of those entries, which are not decoded."""
         for key, stored in self._merged(start, end):
-            if stored is not None or self._uncommitted_entry(key)[0] is not None:
+            if stored is not None or _is_there(self._uncommitted_entry(key)):
                 yield key
 
     def settled(self, keys: Collection[bytes]) -> list[V | None]:
@@ -146,11 +146,17 @@ class KeyValueStore(Generic[V]):
             self._dirty = {}
 
     def uncommitted(self) -> dict[bytes, V]:
-        """The entries changed since the last commit, without those that came and went."""
-        changed: dict[bytes, Any] = {**self._flushed, **self._dirty, **self._fresh}
-        if self._unstored:
-            unstored = self._unstored
-            return {key: entry for key, entry in changed.items() if entry[0] is not None or key not in unstored}
+        """The entries changed since the last commit, without those that are known to have come and gone."""
+        changed = {**self._flushed, **self._dirty, **self._fresh}
+        gone = self._unstored
+        if self._order is not None:
+            # Cost: what is kept in order is mostly a queue, much of which comes and goes within a busy transaction; to
+            # ask the disk costs less than to send a needless deletion to the log and to delete it on disk.
+            deleted = [key for key, entry in changed.items() if not _is_there(entry)]
+            stored = self._backend.get_many(self.name, deleted) if deleted else ()
+            gone = gone.union([key for key, data in zip(deleted, stored, strict=True) if data is None])
+        if gone:
+            return {key: entry for key, entry in changed.items() if key not in gone or _is_there(entry)}
         return changed
 
     def committed(self) -> None:
@@ -286,3 +292,7 @@ class KeyValueStore(Generic[V]):
         value, timestamp = unstamp(stored)
         entry: Any = (self.spec.value_serde.deserialize(value), timestamp)
         return entry  # type: ignore[no-any-return]  # V is such a tuple
+
+
+def _is_there(entry: Any) -> bool:
+    return entry[0] is not None

@@ -91,6 +91,19 @@ def test_queue_entries_before_its_clock_are_neither_seen_nor_written() -> None:
     assert [key for key, _ in other.stores["s"].scan()] == [time_bytes(6), time_bytes(70_000)]
 
 
+def test_entry_of_an_ordered_store_that_came_and_went_is_not_written() -> None:
+    state = TaskState([PLAIN], MemoryBackend(["plain"]))
+    store = state.stores["plain"]
+    store.put(b"stays", (1, 5))
+    state.changelog()
+    state.commit({"plain": 0})
+    store.put_many({b"stays": (None, 6), b"came": (2, 6)})
+    state.accept()
+    store.put(b"came", (None, 7))
+    batch = state.changelog()["plain"]
+    assert (batch.keys, batch.values) == ([b"stays"], [None])
+
+
 def test_queue_whose_chunk_is_rejected_has_its_head_again() -> None:
     spec = StoreSpec(
         "s", for_type(bytes), for_type(int), has_clock=True, is_queue=True, is_ordered=True, retention_ms=0
