@@ -6,8 +6,11 @@ Jars and a compiler come from the same package registry as the broker's; the Jav
 
 import hashlib
 import json
+import shutil
 import subprocess
 import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from framework.broker.cache import cache_folder, one_at_a_time
@@ -23,7 +26,12 @@ _ENDPOINT = (
 )
 _SOURCES = Path(__file__).parent / "java"
 # Each was tried on its own and helped, or did no harm; the heap is more than it needs.
-JVM = ("-Xmx1g", "-Xms1g", "-XX:+UseParallelGC", "--enable-native-access=ALL-UNNAMED")
+JVM = (
+    "-Xmx1g", "-Xms1g", "-XX:+UseParallelGC", "--enable-native-access=ALL-UNNAMED",
+    "--sun-misc-unsafe-memory-access=allow",
+)  # fmt: skip
+_TRAINING = {"StreamsBench": ("map", "count", "window", "sessions"), "Nexmark": ("q1", "q4", "q7", "q11")}
+"""The jobs from whose run a program's other runs know which classes to load and which methods to compile."""
 _SETTINGS = {
     "processing.guarantee": "exactly_once_v2",
     "commit.interval.ms": "100",
@@ -40,39 +48,63 @@ _SETTINGS = {
 
 
 def class_path() -> str:
-    """Kafka Streams and the compiled jobs; fetched and compiled the first time."""
+    """The compiled jobs and Kafka Streams, jar by jar; fetched and compiled the first time."""
     import jgo
 
-    source = b"".join(path.read_bytes() for path in sorted(_SOURCES.glob("*.java")))
-    classes = cache_folder() / f"streams-bench-{hashlib.sha256(source).hexdigest()[:12]}"
+    files = [str(path) for path in sorted(_SOURCES.glob("*.java"))]
+    content = b"".join(Path(file).read_bytes() for file in files) + _ENDPOINT.encode()
+    made = cache_folder() / f"streams-bench-{hashlib.sha256(content).hexdigest()[:12]}.jar"
     with one_at_a_time(cache_folder()):
-        jars = f"{jgo.build(_ENDPOINT, update=False).path}/modules/*"
-        if not classes.exists():
+        modules = Path(jgo.build(_ENDPOINT, update=False).path) / "modules"
+        jars = ":".join(str(path) for path in sorted(modules.glob("*.jar")))
+        if not made.exists():
             with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
-                files = [str(path) for path in sorted(_SOURCES.glob("*.java"))]
+                classes = f"{folder}/classes"
                 compiler = [java(), "-cp", jars, "org.eclipse.jdt.internal.compiler.batch.Main"]
-                command = [*compiler, "-21", "-nowarn", "-cp", _expanded(jars), "-d", folder, *files]
-                subprocess.run(command, check=True)
-                Path(folder).rename(classes)
-                Path(folder).mkdir()
-    return f"{classes}:{jars}"
-
-
-def _expanded(jars: str) -> str:
-    return ":".join(str(path) for path in Path(jars).parent.glob("*.jar"))
+                subprocess.run([*compiler, "-21", "-nowarn", "-cp", jars, "-d", classes, *files], check=True)
+                Path(shutil.make_archive(f"{folder}/jobs", "zip", classes)).rename(made)
+    return f"{made}:{jars}"
 
 
 def run_streams(job: str, bootstrap: str, inputs: Inputs | NexmarkInputs, output: str, **settings: str) -> Figures:
     """Run the job into the new topic `output`; the clock is the program's own."""
     create_topic(bootstrap, output)
+    warmth = _warmth(bootstrap, inputs)
+    return _run((job,), bootstrap, inputs, output, {**_SETTINGS, **settings}, f"-XX:AOTCache={warmth}")
+
+
+def _warmth(bootstrap: str, inputs: Inputs | NexmarkInputs) -> Path:
+    """What Java has learnt from some jobs of a program, so that short runs are not mainly its warming up."""
+    program = _program(inputs)
+    jar = class_path().split(":", 1)[0]
+    learnt = Path(jar.removesuffix(".jar") + f"-{program}.aot")
+    if not learnt.exists():
+        output, new = f"training-{uuid.uuid4().hex[:8]}", learnt.with_suffix(f".{uuid.uuid4().hex[:8]}")
+        create_topic(bootstrap, output)
+        _run(_TRAINING[program], bootstrap, inputs, output, _SETTINGS, f"-XX:AOTCacheOutput={new}")
+        new.rename(learnt)
+    return learnt
+
+
+def _program(inputs: Inputs | NexmarkInputs) -> str:
+    return "Nexmark" if isinstance(inputs, NexmarkInputs) else "StreamsBench"
+
+
+def _run(
+    jobs: Sequence[str], bootstrap: str, inputs: Inputs | NexmarkInputs, output: str, settings: Mapping[str, str],
+    option: str,
+) -> Figures:  # fmt: skip
+    """Run jobs one after the other; the figures of the last."""
     if isinstance(inputs, NexmarkInputs):
-        program = ["Nexmark", job, bootstrap, inputs.persons, inputs.auctions, inputs.bids]
+        topics = [inputs.persons, inputs.auctions, inputs.bids]
     else:
-        program = ["StreamsBench", job, bootstrap, inputs.source(job), inputs.second(job)]
+        topics = [",".join(map(inputs.source, jobs)), ",".join(map(inputs.second, jobs))]
+    records = ",".join(str(inputs.records(job)) for job in jobs)
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            java(), *JVM, "-cp", class_path(), *program, output, str(inputs.records(job)), folder,
-            *(f"{k}={v}" for k, v in {**_SETTINGS, **settings}.items()),
+            java(), *JVM, option, "-cp", class_path(), _program(inputs), ",".join(jobs), bootstrap, *topics, output,
+            records, folder, *(f"{name}={value}" for name, value in settings.items()),
         ]  # fmt: skip
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return Figures(**json.loads(done.stdout.splitlines()[-1]))
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return Figures(**json.loads(lines[-1]))

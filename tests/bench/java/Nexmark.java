@@ -5,9 +5,10 @@ import org.apache.kafka.streams.*;
 import org.apache.kafka.streams.kstream.*;
 
 /**
- * One query of NEXMark on Kafka Streams; apps/nexmark/README.md defines topics, queries and outputs.
+ * Queries of NEXMark on Kafka Streams; apps/nexmark/README.md defines topics, queries and outputs.
  *
- * usage: Nexmark QUERY BOOTSTRAP PERSONS AUCTIONS BIDS OUTPUT RECORDS STATE_DIR [setting=value ...]
+ * usage: Nexmark QUERY[,...] BOOTSTRAP PERSONS AUCTIONS BIDS OUTPUT RECORDS[,...] STATE_DIR [setting=value ...]
+ * Several run one after the other.
  *
  * Of a value only the fields are read that a query asks for, stores and topics between hold packed bytes, and what is
  * sent to another key is only what is needed there.
@@ -66,10 +67,15 @@ public final class Nexmark {
 
   public static void main(String[] a) throws Exception {
     var topics = new Topics(a[2], a[3], a[4], a[5]);
-    StreamsRun.run(a[0], a[1], topics.read(a[0]), Long.parseLong(a[6]), a[7], a, 8, settings -> {
-      var b = new StreamsBuilder(new TopologyConfig(new StreamsConfig(settings)));
-      declare(a[0], b, topics);
-      return b.build(settings);
-    });
+    String[] queries = a[0].split(","), records = a[6].split(",");
+    for (int i = 0; i < queries.length; i++) {
+      String query = queries[i];
+      StreamsRun.run(query, a[1], topics.read(query), Long.parseLong(records[i]), a[7], a, 8, settings -> {
+        var b = new StreamsBuilder(new TopologyConfig(new StreamsConfig(settings)));
+        declare(query, b, topics);
+        return b.build(settings);
+      });
+    }
+    System.exit(0);
   }
 }

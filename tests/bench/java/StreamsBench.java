@@ -10,10 +10,10 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.state.*;
 
 /**
- * One job of the benchmark on Kafka Streams.
+ * Jobs of the benchmark on Kafka Streams.
  *
- * usage: StreamsBench JOB BOOTSTRAP SOURCE SECOND OUTPUT RECORDS STATE_DIR [setting=value ...]
- * SECOND is the other input of a join. Settings go to StreamsConfig as they are.
+ * usage: StreamsBench JOB[,...] BOOTSTRAP SOURCE[,...] SECOND[,...] OUTPUT RECORDS[,...] STATE_DIR [setting=value ...]
+ * SECOND is the other input of a join. Several jobs run one after the other. Settings go to StreamsConfig as they are.
  */
 public class StreamsBench {
   static final Serde<String> TEXT = Serdes.String();
@@ -130,8 +130,12 @@ public class StreamsBench {
   }
 
   public static void main(String[] a) throws Exception {
-    var read = new ArrayList<>(List.of(a[2]));
-    if (a[0].equals("table") || a[0].equals("streams")) read.add(a[3]);
-    StreamsRun.run(a[0], a[1], read, Long.parseLong(a[5]), a[6], a, 7, settings -> topology(a[0], a[2], a[3], a[4], settings));
+    String[] jobs = a[0].split(","), sources = a[2].split(","), seconds = a[3].split(","), records = a[5].split(",");
+    for (int i = 0; i < jobs.length; i++) {
+      String job = jobs[i], source = sources[i], second = seconds[i];
+      var read = job.equals("table") || job.equals("streams") ? List.of(source, second) : List.of(source);
+      StreamsRun.run(job, a[1], read, Long.parseLong(records[i]), a[6], a, 7, settings -> topology(job, source, second, a[4], settings));
+    }
+    System.exit(0);
   }
 }

@@ -49,7 +49,7 @@ final class StreamsRun {
     streams.close(Duration.ofSeconds(20));
     streams.cleanUp();
     run.admin.deleteTopics(run.own()).all().get();
-    System.exit(0);
+    run.admin.close();
   }
 
   private void measure(KafkaStreams streams, long n) throws Exception {
