@@ -27,6 +27,7 @@ from rocksdict import (
 from state.errors import StateError, StateUnreadable, StateWriteFailed
 
 _WRITE_BUFFER_BYTES = 16 << 20
+_WRITE_FILTER_SHARE = 0.015  # of a write buffer: 250 kB, which know the 200,000 keys of a full one
 _WRITE_BUFFERS_BYTES = 48 << 20  # of all stores of the process
 _BLOCK_CACHE_BYTES = 48 << 20  # of all stores of the process
 _MAX_LOG_BYTES = 1 << 20
@@ -46,7 +47,7 @@ class RocksBackend:
         try:
             existing = Rdict.list_cf(str(path), options) if (path / "CURRENT").exists() else []
             names = dict.fromkeys((*stores, *existing))
-            families = {name: _options() for name in names if name != "default"}
+            families = {name: _store_options() for name in names if name != "default"}
             path.mkdir(parents=True, exist_ok=True)
             self._db = Rdict(str(path), options=options, column_families=families)
             self._families = {name: self._db.get_column_family(name) for name in families}
@@ -102,7 +103,9 @@ class RocksBackend:
             batch.delete_range(b"", bound, self._handles[store])
         for store, changed in changes.items():
             handle = self._handles[store]
-            for key, value in changed.items():
+            # Cost: a table in memory takes keys in their order in half the time, which sorting does not eat up.
+            for key in sorted(changed):
+                value = changed[key]
                 if value is None:
                     delete(key, handle)
                 else:
@@ -173,4 +176,13 @@ def _options() -> Options:
     blocks.set_cache_index_and_filter_blocks(True)
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
     options.set_block_based_table_factory(blocks)
+    return options
+
+
+def _store_options() -> Options:
+    """Of a store; what only the metadata need is in `_options`."""
+    options = _options()
+    # Cost: a key that is not in the buffer is known by the filter in a quarter of the time of a search.
+    options.set_memtable_prefix_bloom_ratio(_WRITE_FILTER_SHARE)
+    options.set_memtable_whole_key_filtering(True)
     return options
