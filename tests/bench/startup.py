@@ -19,6 +19,8 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -62,6 +64,12 @@ class First:
 
     def seconds(self, folder: str) -> float:
         """Start the program, wait for its first record, end it."""
+        with self.running(folder):
+            return self.took_s
+
+    @contextmanager
+    def running(self, folder: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The program, from its first record on; `took_s` is how long that was."""
         producer = kafka.create_producer({"bootstrap.servers": self.bootstrap})
         for partition in range(PARTITIONS):
             producer.produce(self.source, b"value", b"key", partition)
@@ -75,7 +83,8 @@ class First:
             while (found := self._reader.poll(0.2)) is None or found.error() is not None:
                 if time.perf_counter() - started > _TIMEOUT_S or process.poll() is not None:
                     raise SystemExit("the program wrote nothing.")
-            return time.perf_counter() - started
+            self.took_s = time.perf_counter() - started
+            yield process
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(_TIMEOUT_S)
