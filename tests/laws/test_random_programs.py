@@ -110,8 +110,8 @@ def programs(draw: st.DrawFn) -> Program:
     verbs = [verb for i, verb in enumerate(verbs) if i < moved or "join" not in verb]
     end = draw(st.sampled_from([None, *TO_TABLE, *WINDOWS]))
     of_table = draw(st.lists(st.sampled_from(list(OF_TABLES)), max_size=2)) if end in TO_TABLE else []
-    # Reason: likewise; and a group that a row was in for a moment keeps its row of nothing. Behind partial results a sum
-    # tells what a chunk comes to, so which moments there were depends on the cut.
+    # Reason: likewise; and a group that a row was in for a moment keeps its row of nothing. Behind partial results a
+    # sum tells what a chunk comes to, so which moments there were depends on the cut.
     of_table = [verb for verb in of_table if end != "sum" or "group" not in verb]
     is_moved = moved < len(verbs) or end == "sum"
     return Program(tuple(verbs), end, tuple(v for i, v in enumerate(of_table) if not _depends(of_table, i, is_moved)))
