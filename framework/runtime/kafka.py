@@ -97,7 +97,7 @@ _FETCHING = {
     "max.partition.fetch.bytes": 1 << 20,
     # Reason: by default a partition that has enough records at hand is left alone for a whole second, in which the
     # worker has long taken them.
-    "fetch.queue.backoff.ms": 2,
+    "fetch.queue.backoff.ms": 10,
 }
 
 
