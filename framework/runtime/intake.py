@@ -8,13 +8,12 @@ Trap: a batch that `consume` returns can hold records of partitions that were ju
 
 import logging
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 
 from framework.records import Records, TopicPartition
 from framework.runtime import kafka
 from framework.runtime.buffer import Batch, RecordBuffer
+from framework.runtime.runs import by_partition
 from framework.runtime.task import Task
 from state.keys import MAX_TIME
 
@@ -105,7 +104,7 @@ class Intake:
     def chunks(self, messages: Sequence[kafka.Message], now_ms: int) -> Iterator[tuple[Task, Batch]]:
         """The next chunk of each task that has one."""
         ended, self._ended = self._ended, {}
-        for tp, part in self._by_partition(messages).items():
+        for tp, part in by_partition(messages, sole_topic=self._sole_topic).items():
             task = self._owners.get(tp)
             if task is None:
                 continue
@@ -164,18 +163,6 @@ class Intake:
             elif count < full // 2 and tp in self._paused:
                 self._consumer.resume([kafka.TopicPartition(*tp)])
                 self._paused.discard(tp)
-
-    def _by_partition(self, messages: Sequence[kafka.Message]) -> dict[TopicPartition, list[kafka.Message]]:
-        # Cost: a chunk holds few and long runs of one partition, and some apps read one topic; so this takes a third of
-        # what it takes to make a place of topic and partition of each message.
-        parts: dict[TopicPartition, list[kafka.Message]] = defaultdict(list)
-        for partition, run in groupby(messages, kafka.Message.partition):
-            if self._sole_topic is not None:
-                parts[TopicPartition(self._sole_topic, partition or 0)] += run
-            else:
-                for topic, part in groupby(run, kafka.Message.topic):
-                    parts[TopicPartition(topic or "", partition or 0)] += part
-        return parts
 
 
 def _before(records: Records, end: int) -> Records:

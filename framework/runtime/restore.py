@@ -17,12 +17,12 @@ import time
 from collections import defaultdict
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from framework.plan.plan import StorePlan
 from framework.records import TopicPartition
 from framework.runtime import kafka
 from framework.runtime.failpoints import failpoint
+from framework.runtime.runs import by_partition
 from framework.runtime.source_log import rows_of_topic
 from framework.runtime.taking_over import Rows, keep_latest, pending
 from framework.runtime.task import Task
@@ -209,12 +209,7 @@ class Restorer:
         outdated: set[TopicPartition] = set()
         if any(map(kafka.Message.error, messages)):
             messages = [message for message in messages if self._is_record(message, ended, outdated)]
-        by_tp: dict[TopicPartition, list[kafka.Message]] = defaultdict(list)
-        # Cost: runs of one partition are long; to look at each message took a fifth of a restore.
-        for partition, run in groupby(messages, kafka.Message.partition):
-            for topic, part in groupby(run, kafka.Message.topic):
-                by_tp[TopicPartition(topic or "", partition or 0)] += part
-        for tp, records in by_tp.items():
+        for tp, records in by_partition(messages).items():
             if tp in self._parts and self._restore(self._parts[tp], records):
                 self._finish(tp)
         for tp in outdated & self._parts.keys():
