@@ -6,12 +6,13 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from serde import for_type
 from state import BytesBackend, MemoryBackend, StoreSpec, TaskState
 from state.buckets import RowKey, RowKeySerde, number_of, suffix_of, suffix_time
 from state.rocksdb import RocksBackend
+from tests.laws.layers import LayeredStore
 
 SEGMENT_MS = 4
 KEYS = [b"", b"a", b"ab", b"b"]
@@ -21,8 +22,10 @@ times = st.integers(0, 20)
 Rows = dict[tuple[bytes, int, int], str]  # key, time, number → value
 
 
-class Buckets(RuleBasedStateMachine):
-    """`now`, and what reject, reject_unsettled and abort go back to: `accepted`, `settled`, `committed`."""
+class Buckets(LayeredStore):
+    """See `layers.py`."""
+
+    now: Rows
 
     def open_backend(self) -> BytesBackend:
         raise NotImplementedError
@@ -33,15 +36,8 @@ class Buckets(RuleBasedStateMachine):
         self.spec = StoreSpec("s", serde, for_type(str), has_clock=True, is_bucketed=True, segment_ms=SEGMENT_MS)
         self.cache_entries = cache_entries
         self.state = TaskState([self.spec], self.open_backend(), cache_entries)
-        self.now: Rows = {}
-        self.accepted: Rows = {}
-        self.settled: Rows = {}
-        self.committed: Rows = {}
+        self.begin()
         self.log_size = 0
-
-    @property
-    def store(self) -> Any:
-        return self.state.stores["s"]
 
     @rule(key=keys, time=times, value=st.text("xyz", min_size=1, max_size=2))
     def add(self, key: bytes, time: int, value: str) -> None:
@@ -72,29 +68,8 @@ class Buckets(RuleBasedStateMachine):
         assert values == [self.now.get(row) for row in wanted]
 
     @rule()
-    def accept(self) -> None:
-        self.state.accept()
-        self.accepted = self.now
-
-    @rule()
-    def reject(self) -> None:
-        self.state.reject()
-        self.now = self.accepted
-
-    @rule()
     def settle(self) -> None:
-        self.state.settle()
-        self.settled = self.accepted = self.now
-
-    @rule()
-    def reject_unsettled(self) -> None:
-        self.state.reject_unsettled(self.state.stream_time_ms)
-        self.now = self.accepted = self.settled
-
-    @rule()
-    def abort(self) -> None:
-        self.state.abort()
-        self.now = self.accepted = self.settled = self.committed
+        self.settle_all()
 
     @rule()
     def commit(self) -> None:

@@ -3,15 +3,14 @@
 What is written to the changelog leads to them, without what came and went; what was shown downstream is known.
 """
 
-from typing import Any
-
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from serde import for_type
 from state import MemoryBackend, Session, StoreSpec, TaskState
 from state.windowed_keys import SessionKeySerde, session_bounds, session_key
+from tests.laws.layers import LayeredStore
 
 KEYS = [b"a", b"ab"]
 TAKEN_OVER = (1, 20)
@@ -21,17 +20,16 @@ times = st.integers(0, 1)
 Rows = dict[bytes, tuple[str, int]]  # place → state, until
 
 
-class SessionStores(RuleBasedStateMachine):
-    """`now`, and what reject, reject_unsettled and abort go back to: `accepted`, `settled`, `committed`."""
+class SessionStores(LayeredStore):
+    """See `layers.py`."""
+
+    now: Rows
 
     @initialize(cache_entries=st.sampled_from([0, 2, 4, 100]))
     def open(self, cache_entries: int) -> None:
         self.backend = MemoryBackend(["s"])
         self.cache_entries = cache_entries
-        self.now: Rows = {}
-        self.accepted: Rows = {}
-        self.settled: Rows = {}
-        self.committed: Rows = {}
+        self.begin()
         self.logged: dict[bytes, bytes] = {}
         self.log_size = 0
         self.start()
@@ -39,10 +37,6 @@ class SessionStores(RuleBasedStateMachine):
     def start(self) -> None:
         spec = StoreSpec("s", SessionKeySerde(for_type(bytes)), for_type(str), has_clock=True, holds_sessions=True)
         self.state = TaskState([spec], self.backend, self.cache_entries)
-
-    @property
-    def store(self) -> Any:
-        return self.state.stores["s"]
 
     @rule(key=keys, start=times, length=times, state=st.text("xyz", min_size=1, max_size=2))
     def session_begins(self, key: bytes, start: int, length: int, state: str) -> None:
@@ -91,8 +85,7 @@ class SessionStores(RuleBasedStateMachine):
         self.settle()
         self.store.put_many({place: ("raw", 9)})
         self.now = {**self.now, place: ("raw", 9)}
-        self.state.settle()
-        self.settled = self.accepted = self.now
+        self.settle_all()
 
     @rule(wanted=st.lists(keys, unique=True))
     def look_up(self, wanted: list[bytes]) -> None:
@@ -101,32 +94,11 @@ class SessionStores(RuleBasedStateMachine):
             assert found == {place: row for place, row in self.now.items() if place[12:-16] == key}
 
     @rule()
-    def accept(self) -> None:
-        self.state.accept()
-        self.accepted = self.now
-
-    @rule()
-    def reject(self) -> None:
-        self.state.reject()
-        self.now = self.accepted
-
-    @rule()
     def settle(self) -> None:
         changed = self.store.changed()
         gone = [place for place, entry in changed.items() if entry[0] is None]
         assert self.store.were_shown(gone) == [place in self.settled for place in gone]
-        self.state.settle()
-        self.settled = self.accepted = self.now
-
-    @rule()
-    def reject_unsettled(self) -> None:
-        self.state.reject_unsettled(self.state.stream_time_ms)
-        self.now = self.accepted = self.settled
-
-    @rule()
-    def abort(self) -> None:
-        self.state.abort()
-        self.now = self.accepted = self.settled = self.committed
+        self.settle_all()
 
     @rule()
     def commit(self) -> None:
