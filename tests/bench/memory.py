@@ -11,20 +11,15 @@ import json
 import random
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
-from framework import App, Stream, Table
+from framework import App
 from framework.broker import EmbeddedKafka
-from framework.config import load_settings
-from framework.runtime.kafka import admin_client
-from framework.runtime.process import limit_arenas, tune_collector
-from framework.runtime.topics import Topics
-from state import StateFolder
-from tests.bench.penstock import MeasuredWorker
+from framework.runtime.process import limit_arenas
+from tests.bench.penstock import count_words, run_measured
 from tests.bench.stopwatch import Stopwatch
 from tests.bench.workload import FIRST_TIMESTAMP_MS, WORDS_PER_LINE, create_topic, fill
 
@@ -48,21 +43,9 @@ def run(bootstrap: str, source: str, words: int, given: dict[str, Any]) -> None:
     output = f"counts-{uuid.uuid4().hex[:8]}"
     create_topic(bootstrap, output)
     app = App(f"memory-{uuid.uuid4().hex[:8]}")
-    texts, counts = app.topic(source, value=str), app.topic(output, key=str, value=int)
-
-    @app.topology(texts, to=counts)
-    def count_words(texts: Stream[None, str]) -> Table[str, int]:
-        return texts.flat_map(str.split).group_by(str).count()
-
-    with tempfile.TemporaryDirectory() as folder:
-        settings = load_settings({"bootstrap_servers": bootstrap, "state_dir": folder, **given}, app.settings)
-        tune_collector(settings.chunk_records)
-        layout = Topics(admin_client(settings), bootstrap).prepare(app.plan())
-        state_folder = StateFolder(Path(folder) / "bench", app.id)
-        worker = MeasuredWorker(layout, settings, identity="bench", is_static=False, state_folder=state_folder)
-        worker.measure(Stopwatch(TIMES * words // WORDS_PER_LINE), has_repartition=True)
-        worker.run()
-    print(json.dumps({"peak_mb": worker.figures.peak_mb, "rate": worker.figures.rate, "cpu_us": worker.figures.cpu_us}))
+    count_words(app, source, output)
+    figures = run_measured(app, bootstrap, Stopwatch(TIMES * words // WORDS_PER_LINE), given)
+    print(json.dumps(asdict(figures)))
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,11 @@ def _sum(app: App, clicks: Topic[str, Event], output: str) -> None:
 
 
 def _words(app: App, inputs: Inputs, output: str) -> None:
-    lines, counts = app.topic(inputs.lines, value=str), app.topic(output, key=str, value=int)
+    count_words(app, inputs.lines, output)
+
+
+def count_words(app: App, source: str, output: str) -> None:
+    lines, counts = app.topic(source, value=str), app.topic(output, key=str, value=int)
 
     @app.topology(lines, to=counts)
     def count_words(lines: Stream[None, str]) -> Table[str, int]:
@@ -191,10 +195,14 @@ def run_penstock(job: str, bootstrap: str, inputs: Inputs | NexmarkInputs, outpu
     """Run the job over its `watch.total` records into the new topic `output`."""
     limit_arenas()
     create_topic(bootstrap, output)
-    app = declare(job, inputs, output)
+    return run_measured(declare(job, inputs, output), bootstrap, watch, {})
+
+
+def run_measured(app: App, bootstrap: str, watch: Stopwatch, given: Mapping[str, Any]) -> Figures:
+    """Run an app over `watch.total` records of its topics, with these settings beside the defaults."""
     plan = app.plan()
     with tempfile.TemporaryDirectory() as folder:
-        settings = load_settings({"bootstrap_servers": bootstrap, "state_dir": folder}, app.settings)
+        settings = load_settings({"bootstrap_servers": bootstrap, "state_dir": folder, **given}, app.settings)
         layout = Topics(admin_client(settings), bootstrap).prepare(plan)
         state_folder = StateFolder(Path(folder) / "bench", app.id)
         worker = MeasuredWorker(layout, settings, identity="bench", is_static=False, state_folder=state_folder)
