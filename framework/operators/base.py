@@ -103,6 +103,7 @@ class OperatorContext:
 
     `stores` by name; with `every_change` tables pass every change on, whatever their nodes say; `dropped` counts
     records by step and reason; `outputs` tells which outputs beside the main one somebody reads, by step;
+    `told_each` names the steps of the plan whose every change somebody reads;
     `with_olds` are the steps whose changes must say what they replace (`Chunk.olds`); `global_tables` by name, which
     change between chunks only; `partition` is the task's, and `clock` tells the time of day (ms since the epoch).
     """
@@ -111,6 +112,7 @@ class OperatorContext:
     every_change: bool = False
     dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
     outputs: Mapping[Node, frozenset[int]] = field(default_factory=dict)
+    told_each: frozenset[str] = frozenset()
     with_olds: frozenset[Node] = frozenset()
     global_tables: Mapping[str, KeyValueStore[Any]] = field(default_factory=dict)
     partition: int = 0

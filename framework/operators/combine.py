@@ -24,7 +24,7 @@ class CombineOperator(Operator):
         self._key_serde = serde_for(node.key.known)
         self._is_decoded = node.key.known in _HASHED_BY_VALUE
         # Reason: where each change is told, each record has to arrive.
-        self._is_single = context.every_change
+        self._is_single = context.every_change or node.step in context.told_each
 
     def process(self, chunk: Chunk) -> Chunk:
         kept = chunk.present()

@@ -65,6 +65,7 @@ class Pipeline:
             stores,
             every_change,
             outputs={node: frozenset(o) for node, o in outputs.items()},
+            told_each=sub.told_each,
             with_olds=asked_for_olds(sub.steps),
             global_tables=global_tables or {},
             partition=partition,

@@ -2,8 +2,7 @@
 
 Both travel by a repartition topic. If both fall on the same key they are one record, so that the group changes once;
 else the old goes first. Each change travels, whatever the table passes on to others: a group that a row was in for a
-moment has been there, however the input is cut. Only where the table itself is aggregated from partial results
-(`plan/combine.py`) are there no moments within a chunk.
+moment has been there, however the input is cut.
 """
 
 from collections.abc import Callable

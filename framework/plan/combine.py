@@ -2,7 +2,8 @@
 
 Only where partial results come to exactly the same: counts, sums and means of whole numbers, the least and greatest of
 values with a total order, and reductions that are declared associative. The parts of a key reach the step in the order
-of their records where these came from one partition, so nothing has to be commutative. Not where each change is told.
+of their records where these came from one partition, so nothing has to be commutative. Not where each change
+is told: then every record travels as a part of its own.
 """
 
 from dataclasses import dataclass, replace

@@ -6,9 +6,9 @@ from typing import Any
 
 from framework.errors import DeclarationError
 from framework.naming import changelog_topic, repartition_topic
-from framework.plan.nodes import Node, RepartitionNode, SinkNode, SourceNode, TableNode
+from framework.plan.nodes import Node, OutputNode, RepartitionNode, SinkNode, SourceNode, TableNode
 from framework.plan.plan import Plan, Sink, Source, StorePlan, SubTopology
-from framework.plan.tables import GlobalJoinNode
+from framework.plan.tables import EACH_CHANGE, GlobalJoinNode
 from framework.plan.topics import InternalTopic, TopicRole, TopicSpec, serde_for
 from serde import Serde, SerdeError
 from state import StoreSpec
@@ -46,7 +46,11 @@ def compile_plan(
             sink = _repartition_sink(app_id, node)
             sinks[group_of[node.parents[0]]].append(sink)
             repartitions.append(InternalTopic(sink.topic, TopicRole.REPARTITION, group_of[node], node.partitions))
-    subs = tuple(_sub_topology(app_id, i, group, sinks[i], reuse_source_topics) for i, group in enumerate(groups))
+    told = _told_each(nodes)
+    subs = tuple(
+        replace(_sub_topology(app_id, i, group, sinks[i], reuse_source_topics), told_each=told)
+        for i, group in enumerate(groups)
+    )
     changelogs = [
         InternalTopic(s.changelog, TopicRole.CHANGELOG, sub.index, forgets=s.spec.forgets)
         for sub in subs
@@ -68,6 +72,11 @@ def compile_plan(
         idle_timeout_ms,
         global_tables,
     )
+
+
+def _told_each(nodes: Sequence[Node]) -> frozenset[str]:
+    """The names of the steps whose every change somebody reads."""
+    return frozenset(n.parents[0].name for n in nodes if isinstance(n, OutputNode) and n.index == EACH_CHANGE)
 
 
 def _without_idle(nodes: Sequence[Node]) -> list[Node]:

@@ -91,7 +91,8 @@ class SubTopology:
     """Steps joined without a topic between them: what one task runs on one partition.
 
     `steps` stand in an order in which every step comes after those it reads from. `is_ordered` says that paths meet,
-    so that chunks must remember the order of their records.
+    so that chunks must remember the order of their records. `told_each` names the steps of the whole plan whose every
+    change somebody reads.
     """
 
     index: int
@@ -100,6 +101,7 @@ class SubTopology:
     stores: tuple[StorePlan, ...]
     sinks: tuple[Sink, ...]
     is_ordered: bool
+    told_each: frozenset[str] = frozenset()
 
     @property
     def topics(self) -> tuple[str, ...]:
